@@ -1,0 +1,84 @@
+"""What a user can set, in one place: flags first, then the environment, then ``backfill.toml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+DateOrder = Literal["mdy", "dmy", "ymd"]
+Severity = Literal["error", "warning"]
+ProgressKind = Literal["auto", "bar", "plain", "json", "none"]
+
+
+class Secret:
+    """A header's value. Neither ``repr`` nor ``str`` nor a traceback shows it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for the one place that puts it on the wire."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSettings:
+    """Everything that decides what the bodies are: the same settings and exports, the same bytes."""
+
+    exports: tuple[Path, ...] = ()
+    format: str | None = None
+    mapping: Path | None = None
+    map: tuple[tuple[str, str], ...] = ()
+    """Pairs of a field and its SPEC, as ``--map FIELD=SPEC`` gives them."""
+    sheet: str | None = None
+    items: Path | None = None
+    affiliates: Path | None = None
+    only_requested_history: bool = False
+    connect_id: str | None = None
+    user_id: str | None = None
+    timezone: str | None = None
+    """An IANA name. None: naive times are taken as UTC, with a warning."""
+    date_order: DateOrder | None = None
+    currency: str = "USD"
+    region: str = "US"
+    reference_prefix: str = ""
+    severities: tuple[tuple[str, Severity], ...] = ()
+    """Rules whose severity the user has set otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """How to reach Shout, and how hard to press."""
+
+    api_url: str
+    headers: tuple[tuple[str, Secret], ...] = ()
+    concurrency: int = 16
+    rate: float | None = None
+    """Requests a second; None: as fast as Shout lets us."""
+    timeout: float = 30.0
+    """Seconds for one request, from the first byte to the last."""
+    settle: float = 5.0
+    """Seconds after a request of unknown outcome before 'not found' is believed."""
+    give_up_after: float = 900.0
+    """Seconds of an outage after which the run stops, resumable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """One run of a job."""
+
+    job: Path
+    limit: int | None = None
+    yes: bool = False
+    max_rejected: float = 10.0
+    """Percent of orders; a run of a new export with more than this rejected does not start."""
+    show_personal_data: bool = False
+    progress: ProgressKind = "auto"
+    verbose: bool = False
+    headers_shown: tuple[str, ...] = field(default=())
