@@ -1,0 +1,121 @@
+"""``backfill.log``: what happened in a job, one JSON object a line.
+
+Write to it with the standard library::
+
+    logging.getLogger(__name__).info("canary passed", extra={"fields": {"orders": 10}})
+
+What goes in: events, counts, states, HTTP statuses, order keys. What never goes in: bodies and
+answers, for they hold names, phones and addresses. As a second fence every line is searched for
+the secrets of this process, for e-mail addresses and for international phone numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backfill.errors import StorageError
+
+FILE_NAME = "backfill.log"
+HIDDEN = "***"
+
+_PERSONAL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\+\d[\d ().-]{6,}\d")
+_secrets: set[str] = set()
+
+
+def keep_out(secret: str) -> None:
+    """From now on, show ``***`` wherever ``secret`` would stand in a log line or a traceback."""
+    _secrets.add(secret)
+    # A scheme such as 'Bearer' is no secret, and what follows it may well turn up alone.
+    _secrets.update(part for part in secret.split() if len(part) >= 8)
+
+
+def without_secrets(text: str) -> str:
+    """``text`` with ``***`` in place of every secret that was named to :func:`keep_out`."""
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+@contextlib.contextmanager
+def opened(folder: Path, *, say: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Write what the package logs to ``backfill.log`` in ``folder``, and to ``say`` too.
+
+    :raises StorageError: the file cannot be opened.
+    """
+    logger = logging.getLogger("backfill")
+    try:
+        handlers: list[logging.Handler] = [
+            logging.FileHandler(folder / FILE_NAME, encoding="utf-8", errors="backslashreplace")
+        ]
+    except OSError as exc:
+        raise StorageError(
+            f"{folder / FILE_NAME}: cannot be written ({exc.strerror})",
+            hint="make the job folder writable, or name another with --job",
+        ) from exc
+    handlers[0].setFormatter(_JsonLine())
+    if say is not None:
+        handlers.append(_Said(say))
+    level, propagate = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class _JsonLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info and record.exc_info[0]:
+            # Where it happened, without the message: that may quote a cell or an answer.
+            facts["exception"] = record.exc_info[0].__name__
+            facts["at"] = [
+                f"{frame.name}:{frame.lineno}"
+                for frame in traceback.extract_tb(record.exc_info[2])[-5:]
+            ]
+        return json.dumps({key: _clean(value) for key, value in facts.items()}, ensure_ascii=False)
+
+
+class _Said(logging.Handler):
+    """``--verbose``: the same events as lines for the person."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
+        self._say(str(_clean(f"[{record.levelname.lower()}] {record.getMessage()}{fields}")))
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    return dict(getattr(record, "fields", {}))
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, bool | int | float | None):
+        return value
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _clean(item) for key, item in value.items()}
+    return _PERSONAL.sub(HIDDEN, without_secrets(str(value)))

@@ -1,0 +1,343 @@
+"""How far the work has come: bars for a terminal, lines for a log, JSON for a program.
+
+Everything here goes to stderr, so that stdout carries nothing but the summary. A stderr that was
+closed or a pipe that broke never stops the work: the progress falls silent and the work goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from backfill.settings import ProgressKind
+
+PLAIN_SECONDS = 5.0
+JSON_SECONDS = 1.0
+BAR_FORMAT = (
+    "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {rate_fmt}, {remaining} left{postfix}"
+)
+BAR_FORMAT_OPEN = "{desc} {n_fmt}{unit} in {elapsed}, {rate_fmt}{postfix}"
+
+
+class Stage(Protocol):
+    """One piece of the work, such as reading the export or sending the orders."""
+
+    def advance(self, n: int = 1) -> None:
+        """Note that ``n`` more units are done."""
+
+    def show(self, **counts: int | str) -> None:
+        """Show counts beside the bar, for instance ``created=12, failed=1``."""
+
+
+class Progress(Protocol):
+    """Where the work tells how far it has come."""
+
+    def stage(self, name: str, *, total: int | None, unit: str) -> AbstractContextManager[Stage]:
+        """Begin a piece of work; ``total`` is in ``unit`` and None where it is not known."""
+
+    def say(self, line: str) -> None:
+        """Tell the person one line."""
+
+
+def make(
+    kind: ProgressKind,
+    *,
+    stream: TextIO | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Progress:
+    """The progress of the kind asked for, on ``stream`` (stderr where None).
+
+    ``auto`` is bars where ``stream`` is a terminal and plain lines where it is not.
+    """
+    out = _Output(sys.stderr if stream is None else stream)
+    if kind == "auto":
+        kind = "bar" if out.is_terminal() else "plain"
+    if kind == "bar":
+        return _Bars(out)
+    if kind == "plain":
+        return _Reports(_Plain(out), every=PLAIN_SECONDS, clock=clock)
+    if kind == "json":
+        return _Reports(_Json(out), every=JSON_SECONDS, clock=clock)
+    return _Silence()
+
+
+class _Output:
+    """A stream that goes quiet for good when it cannot be written any more."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream  # sys.stderr is None where the process was started without one
+
+    def is_terminal(self) -> bool:
+        try:
+            return self._stream is not None and self._stream.isatty()
+        except (OSError, ValueError):
+            return False
+
+    def write(self, text: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except UnicodeEncodeError:
+            self.write(text.encode("ascii", "backslashreplace").decode("ascii"))
+        except (OSError, ValueError):
+            self._stream = None
+
+    def line(self, text: str) -> None:
+        self.write(text + "\n")
+
+    def flush(self) -> None:
+        """tqdm flushes after each write; :meth:`write` has done so already."""
+
+    @property
+    def encoding(self) -> str:
+        """tqdm asks, to choose between block characters and ``#``."""
+        return getattr(self._stream, "encoding", None) or "ascii"
+
+    def fileno(self) -> int:
+        """tqdm asks, to learn how wide the terminal is."""
+        if self._stream is None:
+            raise OSError("closed")
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self.is_terminal()
+
+
+class _Silence:
+    """``none``: no word."""
+
+    @contextlib.contextmanager
+    def stage(self, name: str, *, total: int | None, unit: str) -> Iterator[Stage]:
+        yield _SilentStage()
+
+    def say(self, line: str) -> None:
+        pass
+
+
+class _SilentStage:
+    def advance(self, n: int = 1) -> None:
+        pass
+
+    def show(self, **counts: int | str) -> None:
+        pass
+
+
+class _Bars:
+    """``bar``: a tqdm bar a stage, with rate, time left and counts."""
+
+    def __init__(self, out: _Output) -> None:
+        self._out = out
+
+    @contextlib.contextmanager
+    def stage(self, name: str, *, total: int | None, unit: str) -> Iterator[Stage]:
+        from tqdm import tqdm  # 30 ms: only where a bar is drawn
+
+        tqdm.monitor_interval = 0  # no thread of its own
+        bar: tqdm[Any] = tqdm(
+            desc=name,
+            total=total,
+            unit=f" {unit}",
+            file=self._out,
+            dynamic_ncols=True,  # follows a terminal that is resized
+            bar_format=BAR_FORMAT if total else BAR_FORMAT_OPEN,
+        )
+        with bar:
+            yield _BarStage(bar)
+
+    def say(self, line: str) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(line, file=self._out)
+
+
+class _BarStage:
+    def __init__(self, bar: tqdm[Any]) -> None:
+        self._bar = bar
+
+    def advance(self, n: int = 1) -> None:
+        self._bar.update(n)
+
+    def show(self, **counts: int | str) -> None:
+        self._bar.set_postfix_str(_counts(counts), refresh=False)
+
+
+class _Writer(Protocol):
+    """How a moment of a stage is put into a line."""
+
+    def begin(self, at: _Moment) -> None: ...
+    def during(self, at: _Moment) -> None: ...
+    def end(self, at: _Moment) -> None: ...
+    def say(self, line: str) -> None: ...
+
+
+class _Moment:
+    """Where a stage stands."""
+
+    def __init__(self, name: str, total: int | None, unit: str) -> None:
+        self.name = name
+        self.total = total
+        self.unit = unit
+        self.done = 0
+        self.seconds = 0.0
+        self.finished = False
+        self.counts: dict[str, int | str] = {}
+
+    @property
+    def rate(self) -> float:
+        """Units a second since the beginning; 0 where no time has gone by."""
+        return self.done / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        if self.total is None or not self.rate:
+            return None
+        return max(0, self.total - self.done) / self.rate
+
+
+class _Reports:
+    """``plain`` and ``json``: a line at the beginning, every few seconds, and at the end."""
+
+    def __init__(self, writer: _Writer, *, every: float, clock: Callable[[], float]) -> None:
+        self._writer = writer
+        self._every = every
+        self._clock = clock
+
+    @contextlib.contextmanager
+    def stage(self, name: str, *, total: int | None, unit: str) -> Iterator[Stage]:
+        at = _Moment(name, total, unit)
+        stage = _ReportedStage(at, self._writer, self._every, self._clock)
+        self._writer.begin(at)
+        try:
+            yield stage
+            at.finished = True
+        finally:
+            stage.look_at_the_clock()
+            self._writer.end(at)
+
+    def say(self, line: str) -> None:
+        self._writer.say(line)
+
+
+class _ReportedStage:
+    def __init__(
+        self, at: _Moment, writer: _Writer, every: float, clock: Callable[[], float]
+    ) -> None:
+        self._at = at
+        self._writer = writer
+        self._every = every
+        self._clock = clock
+        self._started = clock()
+        self._next = every
+
+    def look_at_the_clock(self) -> None:
+        self._at.seconds = self._clock() - self._started
+
+    def advance(self, n: int = 1) -> None:
+        self._at.done += n
+        self.look_at_the_clock()
+        if self._at.seconds >= self._next:
+            self._next = self._at.seconds + self._every
+            self._writer.during(self._at)
+
+    def show(self, **counts: int | str) -> None:
+        self._at.counts.update(counts)
+
+
+class _Plain:
+    """A line as a person reads it in a log; no carriage returns."""
+
+    def __init__(self, out: _Output) -> None:
+        self._out = out
+
+    def begin(self, at: _Moment) -> None:
+        self._out.line(f"{at.name}: {_amount(at.total, at.unit)}" if at.total else at.name)
+
+    def during(self, at: _Moment) -> None:
+        parts = [self._so_far(at), f"{at.rate:,.0f} a second"]
+        if at.seconds_left is not None:
+            parts.append(f"{_duration(at.seconds_left)} left")
+        self._out.line(f"{at.name}: {', '.join(parts)}{self._tail(at)}")
+
+    def end(self, at: _Moment) -> None:
+        if at.finished:
+            text = f"{_amount(at.done, at.unit)} in {_duration(at.seconds)}"
+        else:
+            text = f"stopped at {self._so_far(at)}"
+        self._out.line(f"{at.name}: {text}{self._tail(at)}")
+
+    def say(self, line: str) -> None:
+        self._out.line(line)
+
+    def _so_far(self, at: _Moment) -> str:
+        if not at.total:
+            return _amount(at.done, at.unit)
+        return f"{at.done:,} of {_amount(at.total, at.unit)} ({at.done / at.total:.0%})"
+
+    def _tail(self, at: _Moment) -> str:
+        return f"; {_counts(at.counts)}" if at.counts else ""
+
+
+class _Json:
+    """One JSON object a line: ``event`` is ``begin``, ``progress``, ``end`` or ``say``."""
+
+    def __init__(self, out: _Output) -> None:
+        self._out = out
+
+    def begin(self, at: _Moment) -> None:
+        self._line({"event": "begin", "stage": at.name, "total": at.total, "unit": at.unit})
+
+    def during(self, at: _Moment) -> None:
+        self._line({"event": "progress", **self._facts(at)})
+
+    def end(self, at: _Moment) -> None:
+        self._line({"event": "end", **self._facts(at), "finished": at.finished})
+
+    def say(self, line: str) -> None:
+        self._line({"event": "say", "text": line})
+
+    def _facts(self, at: _Moment) -> dict[str, object]:
+        left = at.seconds_left
+        return {
+            "stage": at.name,
+            "done": at.done,
+            "total": at.total,
+            "unit": at.unit,
+            "seconds": round(at.seconds, 3),
+            "rate": round(at.rate, 3),
+            "seconds_left": None if left is None else round(left, 3),
+            "counts": at.counts,
+        }
+
+    def _line(self, facts: dict[str, object]) -> None:
+        self._out.line(json.dumps(facts))
+
+
+def _amount(n: int | None, unit: str) -> str:
+    return f"{n or 0:,} {unit}"
+
+
+def _counts(counts: dict[str, int | str]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in counts.items()
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a person says them: ``4 s``, ``3:07`` or ``2:03:07``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
