@@ -1,0 +1,60 @@
+"""The checkpoint: one SQLite file a job, where ``prepare`` hands over to ``deliver``.
+
+The order of writes. Everything that is promised about "at most once" stands on these rules:
+
+1.  A body MUST be on disk, as the exact bytes to send, before it can be claimed.
+2.  An order MUST be on disk as ``sending`` before the first byte of its request leaves
+    (:meth:`Checkpoint.advance` commits the claim before it returns it).
+3.  What became of an order MUST be on disk before the worker that sent it gets another one
+    (results and the next claim are one transaction).
+4.  An order found as ``sending`` at the start MUST be looked up in Shout before it is sent again:
+    it may have arrived.
+5.  Once an order was ``sending``, its payload MUST NOT change, whatever export or mapping is
+    given later, until Shout has refused it or it is known not to have arrived.
+6.  An import MUST become visible as a whole or not at all: it is built in a file of its own
+    (:class:`Incoming`) and adopted by a rename or in one transaction.
+
+``journal_mode=WAL`` with ``synchronous=FULL``: each commit is flushed to disk before it returns,
+so rules 2 and 3 hold through a power loss as well, as far as the disk keeps its word.
+(SQLite documentation, "PRAGMA synchronous" and "Write-Ahead Logging".)
+"""
+
+from __future__ import annotations
+
+from backfill.checkpoint.connection import now
+from backfill.checkpoint.incoming import Incoming
+from backfill.checkpoint.schema import (
+    FILE_NAME,
+    INCOMING_NAME,
+    ORDER_COLUMNS,
+    PROBLEM_COLUMNS,
+    REPLACEABLE,
+    Activity,
+    Adopted,
+    Claim,
+    OrderRow,
+    ProblemRow,
+    Result,
+    Source,
+    State,
+)
+from backfill.checkpoint.store import Checkpoint
+
+__all__ = [
+    "FILE_NAME",
+    "INCOMING_NAME",
+    "ORDER_COLUMNS",
+    "PROBLEM_COLUMNS",
+    "REPLACEABLE",
+    "Activity",
+    "Adopted",
+    "Checkpoint",
+    "Claim",
+    "Incoming",
+    "OrderRow",
+    "ProblemRow",
+    "Result",
+    "Source",
+    "State",
+    "now",
+]

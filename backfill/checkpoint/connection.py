@@ -1,0 +1,68 @@
+"""SQLite as the checkpoint uses it: how a file is opened, and what its errors mean to a person."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backfill.errors import CheckpointError, StorageError
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, with what to do next.
+
+    :raises StorageError: the disk is full, the folder is read-only, the file is locked.
+    :raises CheckpointError: the file is damaged or is no checkpoint.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as exc:
+        text = str(exc)
+        if "full" in text:
+            raise StorageError(
+                f"{path}: the disk is full, so nothing more was sent",
+                hint="free some space and run the same command again",
+            ) from exc
+        if "readonly" in text or "unable to open" in text or "attempt to write" in text:
+            raise StorageError(
+                f"{path}: cannot be written ({text})",
+                hint="make the job folder writable, or name another with --job",
+            ) from exc
+        if "disk I/O" in text:
+            raise StorageError(
+                f"{path}: the disk cannot be read or written ({text})",
+                hint="check the disk and its free space, then run the same command again",
+            ) from exc
+        if "locked" in text:
+            raise StorageError(
+                f"{path}: another program holds the checkpoint open for writing",
+                hint="close it and run the same command again",
+            ) from exc
+        if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise  # a rule of the schema was broken: a bug, and not to be dressed up
+        raise CheckpointError(
+            f"{path}: the checkpoint is damaged or is no checkpoint ({text})",
+            hint="put back a copy of the job folder; never start an already sent job from nothing",
+        ) from exc
+
+
+def now() -> str:
+    """The present moment in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    mode = "ro" if readonly else "rwc"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,  # transactions are written out, see the rules above
+        check_same_thread=False,  # deliver commits in a thread; one at a time, never two
+        timeout=10.0,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection

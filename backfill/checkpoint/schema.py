@@ -1,0 +1,208 @@
+"""What stands in a checkpoint: the tables, and a row of each as a type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+FILE_NAME = "checkpoint.sqlite"
+INCOMING_NAME = "incoming.sqlite"
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x6266696C  # "bfil": tells our file from any other SQLite file
+
+
+class State(StrEnum):
+    """The states of an order, as the contract names them."""
+
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    PENDING = "pending"
+    SENDING = "sending"
+    CREATED = "created"
+    EXISTING = "existing"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+#: Not known to be in Shout and not in doubt: a later import may replace these.
+REPLACEABLE = (State.REJECTED, State.SKIPPED, State.PENDING, State.FAILED)
+
+SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One row a table of an export (a file, or one sheet of a workbook).
+CREATE TABLE sources (
+    source      TEXT PRIMARY KEY,        -- as orders.source_file names it
+    path        TEXT NOT NULL,
+    sheet       TEXT,
+    sha256      TEXT NOT NULL,           -- of the file's bytes
+    format      TEXT NOT NULL,
+    rows        INTEGER NOT NULL,        -- data rows, without the header
+    details     TEXT NOT NULL            -- JSON: encoding, delimiter, header row, columns, mapping, rows file
+);
+
+CREATE TABLE orders (
+    id             INTEGER PRIMARY KEY,  -- the order of appearance, which is the order of sending
+    reference_id   TEXT,                 -- NULL only where the rows bear no order key
+    account_header TEXT,
+    account_id     TEXT,
+    state          TEXT NOT NULL
+                   CHECK (state IN ({", ".join(f"'{state}'" for state in State)})),
+    total_cents    INTEGER,
+    line_items     INTEGER NOT NULL DEFAULT 0,
+    ordered_on     TEXT,                 -- YYYY-MM-DD, the day of created_at (or of the first time known)
+    source_file    TEXT NOT NULL,        -- sources.source; several are joined with '; '
+    source_rows    TEXT NOT NULL,        -- as a spreadsheet numbers them: '2-4,9'; a part a file
+    attempts       INTEGER NOT NULL DEFAULT 0,
+    http_status    INTEGER,
+    shout_order_id TEXT,
+    rule           TEXT,                 -- the first rule that rejected it, or why it did not go
+    reason         TEXT,
+    updated_at     TEXT NOT NULL,        -- UTC, ISO 8601
+    payload_sha256 TEXT,
+    payload        TEXT                  -- the request body, UTF-8; NULL where rejected
+);
+
+-- What validation found. orders and rows count what a line stands for: 1 and 1 for a line of its
+-- own, 0 orders for a further line of the same rule in the same order, many for a whole column.
+CREATE TABLE problems (
+    id          INTEGER PRIMARY KEY,
+    rule        TEXT NOT NULL,
+    severity    TEXT NOT NULL CHECK (severity IN ('error', 'warning')),
+    order_id    INTEGER,
+    orders      INTEGER NOT NULL,
+    rows        INTEGER NOT NULL,
+    source_file TEXT NOT NULL,
+    row         INTEGER,
+    column_name TEXT,
+    value       TEXT,
+    message     TEXT NOT NULL
+);
+
+-- Orders that are in Shout and whose export says something else by now.
+CREATE TABLE changes (
+    order_id       INTEGER PRIMARY KEY,
+    payload        TEXT,
+    payload_sha256 TEXT
+);
+
+-- What the wire did, by minute (UTC, YYYY-MM-DDTHH:MM).
+CREATE TABLE activity (
+    minute       TEXT PRIMARY KEY,
+    requests     INTEGER NOT NULL DEFAULT 0,
+    retries      INTEGER NOT NULL DEFAULT 0,
+    rate_limited INTEGER NOT NULL DEFAULT 0,
+    lookups      INTEGER NOT NULL DEFAULT 0,
+    created      INTEGER NOT NULL DEFAULT 0,
+    failed       INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+"""
+
+# Built after a bulk load: sorting once is cheaper than keeping a tree in order.
+# orders_by_state serves the claim, the counts and the sums by account without touching a payload.
+INDICES = """
+CREATE UNIQUE INDEX orders_by_reference_id ON orders (reference_id);
+CREATE INDEX orders_by_state ON orders (state, id, account_header, account_id, ordered_on, total_cents);
+CREATE INDEX problems_by_order ON problems (order_id);
+"""
+
+ORDER_COLUMNS = (
+    "reference_id",
+    "account_header",
+    "account_id",
+    "state",
+    "total_cents",
+    "line_items",
+    "ordered_on",
+    "source_file",
+    "source_rows",
+    "rule",
+    "reason",
+    "payload_sha256",
+    "payload",
+)
+#: One order as :meth:`Incoming.add_orders` takes it: the values of ``ORDER_COLUMNS``, payload as bytes.
+OrderRow = tuple[Any, ...]
+
+PROBLEM_COLUMNS = (
+    "rule",
+    "severity",
+    "order_id",
+    "orders",
+    "rows",
+    "source_file",
+    "row",
+    "column_name",
+    "value",
+    "message",
+)
+#: One problem as :meth:`Incoming.add_problems` takes it: the values of ``PROBLEM_COLUMNS``.
+ProblemRow = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One table of an export, as the checkpoint remembers it."""
+
+    source: str
+    path: str
+    sheet: str | None
+    sha256: str
+    format: str
+    rows: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order that is on disk as ``sending`` and may now be sent, once."""
+
+    id: int
+    reference_id: str
+    account_header: str
+    account_id: str
+    payload: bytes
+    attempts: int
+    total_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a claimed order.
+
+    ``state`` is ``created``, ``existing``, ``failed`` or ``skipped``; ``pending`` where it is
+    certain that it did not arrive; ``sending`` to note attempts while it stays in doubt.
+    """
+
+    id: int
+    state: State
+    attempts: int
+    http_status: int | None = None
+    shout_order_id: str | None = None
+    rule: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Activity:
+    """What the wire did since the last commit."""
+
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    lookups: int = 0
+    created: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What an import changed in the job, in orders."""
+
+    new: int = 0
+    unchanged: int = 0
+    replaced: int = 0
+    changed_after_sent: int = 0
+    gone: int = 0

@@ -1,0 +1,210 @@
+"""The open checkpoint: handing out orders, taking back what became of them, and reading."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from backfill.checkpoint.connection import connect, now, storage_errors
+from backfill.checkpoint.schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    Activity,
+    Claim,
+    Result,
+    Source,
+    State,
+)
+from backfill.errors import CheckpointError
+
+
+class Checkpoint:
+    """An open checkpoint. One writer at a time: the job's lock sees to that."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        """Open the checkpoint at ``path``.
+
+        :raises StorageError: it cannot be opened or written.
+        :raises CheckpointError: it is damaged, from a newer version, or no checkpoint.
+        """
+        self.path = path
+        with storage_errors(path):
+            self._db = connect(path, readonly=readonly)
+            try:
+                self._check_version()
+                if not readonly:
+                    self._db.execute("PRAGMA journal_mode=WAL")
+                    self._db.execute("PRAGMA synchronous=FULL")
+            except BaseException:
+                self._db.close()
+                raise
+        #: Forward scan: claims go through the orders once, from the first to the last.
+        self._claimed_up_to = 0
+
+    def _check_version(self) -> None:
+        if self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise CheckpointError(
+                f"{self.path}: is not a checkpoint of backfill",
+                hint="name the job folder of an earlier run, or a new one, with --job",
+            )
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise CheckpointError(
+                f"{self.path}: was written by another version of backfill "
+                f"(schema {version}, this one knows {SCHEMA_VERSION})",
+                hint="finish the job with the version it was started with",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with storage_errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back already
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    # --- handing out and taking back: the wire's side ---------------------------------------
+
+    def advance(
+        self, results: Sequence[Result], *, claim: int, activity: Activity | None = None
+    ) -> list[Claim]:
+        """Write down what became of orders, and claim up to ``claim`` more; one transaction.
+
+        When this returns, the results are on disk, and so is ``sending`` for each claim.
+        Claims come in the order of appearance.
+
+        :raises StorageError: nothing was written and nothing is claimed.
+        """
+        with self._transaction() as db:
+            self._write_results(db, results)
+            if activity is not None:
+                self._write_activity(db, activity)
+            if not claim:
+                return []
+            rows = db.execute(
+                "SELECT id, reference_id, account_header, account_id,"
+                " CAST(payload AS BLOB) AS payload, attempts, total_cents"
+                " FROM orders WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?",
+                (self._claimed_up_to, claim),
+            ).fetchall()
+            stamp = now()
+            db.executemany(
+                "UPDATE orders SET state = 'sending', updated_at = ? WHERE id = ?",
+                [(stamp, row["id"]) for row in rows],
+            )
+        if rows:
+            self._claimed_up_to = rows[-1]["id"]
+        return [Claim(*row) for row in rows]
+
+    def _write_results(self, db: sqlite3.Connection, results: Sequence[Result]) -> None:
+        stamp = now()
+        cursor = db.executemany(
+            "UPDATE orders SET state = ?, attempts = ?, http_status = ?, shout_order_id = ?,"
+            " rule = ?, reason = ?, updated_at = ? WHERE id = ? AND state = 'sending'",
+            [
+                (
+                    result.state,
+                    result.attempts,
+                    result.http_status,
+                    result.shout_order_id,
+                    result.rule,
+                    result.reason,
+                    stamp,
+                    result.id,
+                )
+                for result in results
+            ],
+        )
+        if results and cursor.rowcount != len(results):
+            raise AssertionError("a result came in for an order that was not claimed")
+
+    def _write_activity(self, db: sqlite3.Connection, activity: Activity) -> None:
+        db.execute(
+            "INSERT INTO activity VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (minute) DO UPDATE SET"
+            " requests = requests + excluded.requests, retries = retries + excluded.retries,"
+            " rate_limited = rate_limited + excluded.rate_limited,"
+            " lookups = lookups + excluded.lookups, created = created + excluded.created,"
+            " failed = failed + excluded.failed",
+            (
+                now()[:16],
+                activity.requests,
+                activity.retries,
+                activity.rate_limited,
+                activity.lookups,
+                activity.created,
+                activity.failed,
+            ),
+        )
+
+    def in_doubt(self) -> list[Claim]:
+        """The orders that were handed to the network and whose outcome is not known."""
+        with storage_errors(self.path):
+            rows = self._db.execute(
+                "SELECT id, reference_id, account_header, account_id,"
+                " CAST(payload AS BLOB) AS payload, attempts, total_cents"
+                " FROM orders WHERE state = 'sending' ORDER BY id"
+            ).fetchall()
+        return [Claim(*row) for row in rows]
+
+    def park_account(self, account_header: str, account_id: str, rule: str, reason: str) -> int:
+        """Set an account's pending orders aside as ``skipped``; returns how many."""
+        with self._transaction() as db:
+            return db.execute(
+                "UPDATE orders SET state = 'skipped', rule = ?, reason = ?, updated_at = ?"
+                " WHERE state = 'pending' AND account_header = ? AND account_id = ?",
+                (rule, reason, now(), account_header, account_id),
+            ).rowcount
+
+    def rewind(self) -> None:
+        """Let claims start from the first order again (after orders went back to ``pending``)."""
+        self._claimed_up_to = 0
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run one reading statement; rows come as :class:`sqlite3.Row`."""
+        with storage_errors(self.path):
+            return self._db.execute(sql, parameters)
+
+    def counts(self) -> dict[State, int]:
+        """How many orders are in each state; every state is a key."""
+        found = dict(self.query("SELECT state, count(*) FROM orders GROUP BY state").fetchall())
+        return {state: found.get(state.value, 0) for state in State}
+
+    def meta(self) -> dict[str, str]:
+        """What is remembered of the job as a whole."""
+        return dict(self.query("SELECT key, value FROM meta").fetchall())
+
+    def sources(self) -> list[Source]:
+        """The tables of exports that this job has read, in their order."""
+        rows = self.query("SELECT * FROM sources ORDER BY rowid").fetchall()
+        return [Source(*tuple(row)[:-1], json.loads(row["details"])) for row in rows]
+
+    def set_meta(self, values: dict[str, str]) -> None:
+        """Remember something of the job as a whole."""
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
