@@ -101,8 +101,9 @@ def _is_cents(value: object) -> bool:
 
 
 def _is_quantity(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 < value < _TOO_LARGE
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value < _TOO_LARGE
 
 
 def _is_time(value: object) -> bool:
