@@ -63,6 +63,11 @@ class Incoming:
                 f"INSERT INTO problems ({', '.join(PROBLEM_COLUMNS)}) VALUES ({places})", rows
             )
 
+    def add_mended(self, rows: Iterable[tuple[str, int]]) -> None:
+        """Note which rows of earlier sources this import brings back mended."""
+        with storage_errors(self.path):
+            self._db.executemany("INSERT INTO mended VALUES (?, ?)", rows)
+
     def add_source(self, source: Source) -> None:
         """Add one table of an export."""
         with storage_errors(self.path):

@@ -40,7 +40,7 @@ CREATE TABLE sources (
     sha256      TEXT NOT NULL,           -- of the file's bytes
     format      TEXT NOT NULL,
     rows        INTEGER NOT NULL,        -- data rows, without the header
-    details     TEXT NOT NULL            -- JSON: encoding, delimiter, header row, columns, mapping, rows file
+    details     TEXT NOT NULL            -- JSON: encoding, columns, mapping, rows file, ...
 );
 
 CREATE TABLE orders (
@@ -52,7 +52,7 @@ CREATE TABLE orders (
                    CHECK (state IN ({", ".join(f"'{state}'" for state in State)})),
     total_cents    INTEGER,
     line_items     INTEGER NOT NULL DEFAULT 0,
-    ordered_on     TEXT,                 -- YYYY-MM-DD, the day of created_at (or of the first time known)
+    ordered_on     TEXT,                 -- YYYY-MM-DD, the day of created_at as it is sent
     source_file    TEXT NOT NULL,        -- sources.source; several are joined with '; '
     source_rows    TEXT NOT NULL,        -- as a spreadsheet numbers them: '2-4,9'; a part a file
     attempts       INTEGER NOT NULL DEFAULT 0,
@@ -88,6 +88,12 @@ CREATE TABLE changes (
     payload_sha256 TEXT
 );
 
+-- Source rows that an import brings back mended; filled only while it is incoming.
+CREATE TABLE mended (
+    source_file TEXT NOT NULL,
+    row         INTEGER NOT NULL
+);
+
 -- What the wire did, by minute (UTC, YYYY-MM-DDTHH:MM).
 CREATE TABLE activity (
     minute       TEXT PRIMARY KEY,
@@ -104,7 +110,8 @@ CREATE TABLE activity (
 # orders_by_state serves the claim, the counts and the sums by account without touching a payload.
 INDICES = """
 CREATE UNIQUE INDEX orders_by_reference_id ON orders (reference_id);
-CREATE INDEX orders_by_state ON orders (state, id, account_header, account_id, ordered_on, total_cents);
+CREATE INDEX orders_by_state
+    ON orders (state, id, account_header, account_id, ordered_on, total_cents);
 CREATE INDEX problems_by_order ON problems (order_id);
 """
 
@@ -123,7 +130,7 @@ ORDER_COLUMNS = (
     "payload_sha256",
     "payload",
 )
-#: One order as :meth:`Incoming.add_orders` takes it: the values of ``ORDER_COLUMNS``, payload as bytes.
+#: One order as :meth:`Incoming.add_orders` takes it: ``ORDER_COLUMNS``, the payload as bytes.
 OrderRow = tuple[Any, ...]
 
 PROBLEM_COLUMNS = (

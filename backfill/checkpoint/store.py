@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +15,7 @@ from backfill.checkpoint.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
     Activity,
+    Adopted,
     Claim,
     Result,
     Source,
@@ -183,6 +184,17 @@ class Checkpoint:
         """Let claims start from the first order again (after orders went back to ``pending``)."""
         self._claimed_up_to = 0
 
+    def adopt_from(self, incoming: Path, merge: Callable[[sqlite3.Connection], Adopted]) -> Adopted:
+        """Run ``merge`` with the file ``incoming`` attached under that name; one transaction."""
+        with storage_errors(self.path):
+            self._db.execute("ATTACH ? AS incoming", (str(incoming),))
+        try:
+            with self._transaction() as db:
+                return merge(db)
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("DETACH incoming")
+
     # --- reading ----------------------------------------------------------------------------
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -202,7 +214,7 @@ class Checkpoint:
     def sources(self) -> list[Source]:
         """The tables of exports that this job has read, in their order."""
         rows = self.query("SELECT * FROM sources ORDER BY rowid").fetchall()
-        return [Source(*tuple(row)[:-1], json.loads(row["details"])) for row in rows]
+        return [Source(**{**dict(row), "details": json.loads(row["details"])}) for row in rows]
 
     def set_meta(self, values: dict[str, str]) -> None:
         """Remember something of the job as a whole."""
