@@ -47,6 +47,10 @@ class Planted:
     """The last row stands at the end of the file, away from the others."""
     surplus: tuple[str, ...] = ()
     """Cells beyond the last column, on the last row."""
+    again: dict[str, Cell] | None = None
+    """The order stands on the workbook's other sheet as well, there with these cells otherwise."""
+    also: tuple[str, ...] = ()
+    """Rules that find the order for the same cause."""
 
 
 ORDERS_CSV = (
@@ -78,13 +82,19 @@ ORDERS_CSV = (
     Planted(
         rule="bad_money",
         state="rejected",
-        why="letters O in place of zeros",
-        every={"item_each_price": "48.5O"},
+        why="a letter O in place of a zero",
+        every={"total": "48.5O"},
     ),
     Planted(
         rule="bad_quantity", state="rejected", why="a word", every={"item_quantity": "a couple"}
     ),
-    Planted(rule="bad_quantity", state="rejected", why="zero", every={"item_quantity": "0"}),
+    Planted(
+        rule="bad_quantity",
+        state="rejected",
+        why="zero",
+        every={"item_quantity": "0"},
+        also=("total_differs",),
+    ),
     Planted(
         rule="no_line_items",
         state="rejected",
@@ -95,7 +105,7 @@ ORDERS_CSV = (
         rule="negative_total",
         state="rejected",
         why="a refund entered as an order",
-        every={"total": "-48.50"},
+        every={"total": "-48.50", "item_each_price": "-48.50"},
     ),
     Planted(
         rule="cancelled",
@@ -129,6 +139,20 @@ ORDERS_CSV = (
     Planted(
         rule="other_currency", state="rejected", why="paid in euros", every={"currency": "EUR"}
     ),
+    Planted(
+        rule="ragged_row",
+        state="rejected",
+        why="one cell more than there are columns",
+        surplus=("stray",),
+    ),
+    Planted(
+        rule="missing_price",
+        state="rejected",
+        why="a line without a price",
+        every={"item_each_price": ""},
+        also=("total_differs",),
+    ),
+    Planted(rule="voided", state="rejected", why="never paid", every={"status": "voided"}),
     # Warnings: the order goes, and the report says what was seen.
     Planted(rule="bad_phone", why="seven digits", every={"profile_phone_number": "555-0134"}),
     Planted(
@@ -161,9 +185,14 @@ ORDERS_CSV = (
         every={"description": '=HYPERLINK("https://example.com","Your gift")'},
     ),
     Planted(
-        rule="ragged_row",
-        why="one cell more than there are columns",
-        surplus=("stray",),
+        rule="text_too_long",
+        why="a whole tale in the description",
+        every={"description": "Once upon a time there was an order. " * 60},
+    ),
+    Planted(
+        rule="created_from_other_time",
+        why="paid and shipped, but nobody knows when it was placed",
+        every={"created_at": ""},
     ),
     # Quirks: nothing is wrong with these.
     Planted(
@@ -222,6 +251,12 @@ SHOPIFY_CSV = (
         every={"Phone": "", "Billing Phone": "801", "Shipping Phone": "801"},
     ),
     Planted(rule="zero_total", why="a gift", every={"Lineitem price": "0.00"}, total=0),
+    Planted(
+        rule="voided",
+        state="rejected",
+        why="the card was never charged",
+        every={"Financial Status": "voided"},
+    ),
     Planted(why="one item twice", lines=(*ONE_LINE, *ONE_LINE)),
     Planted(why="a name with a comma", every={"Billing Name": "Juniper, Ada"}, lines=TWO_LINES),
     Planted(why="a break in the notes", every={"Notes": "Leave at\nthe back door"}),
@@ -237,6 +272,18 @@ ORDERS_XLSX = (
         every={"item_price": 10.0},
         lines=(Line("Travel Pouch", 3, 333),),
         total=1000,
+    ),
+    Planted(
+        rule="repeated_order",
+        why="the same order on both sheets, in the same words",
+        lines=TWO_LINES,
+        again={},
+    ),
+    Planted(
+        rule="duplicate_order",
+        state="rejected",
+        why="the same order on both sheets, and they disagree on who bought it",
+        again={"profile_name": "Somebody Else"},
     ),
     Planted(why="a key that is text among numbers", every={"reference_id": "W-204"}),
     Planted(why="another", every={"reference_id": "W-205"}, lines=TWO_LINES),

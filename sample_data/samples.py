@@ -85,6 +85,14 @@ class Sample:
                 far.append(near.pop())
         return near + far
 
+    def copies(self) -> list[tuple[Order, Row]]:
+        """The rows of the orders that stand a second time in the file."""
+        return [
+            (order, row | order.planted.again)
+            for order, row in self.rows()
+            if order.planted is not None and order.planted.again is not None
+        ]
+
 
 def write_samples(folder: Path) -> None:
     """Write the samples and ``expected.json`` into ``folder``; the same bytes every time."""
@@ -330,7 +338,7 @@ def expect(sample: Sample) -> dict[str, object]:
     """What any correct reading of a sample must come to; money in cents."""
     rows = sample.rows()
     keys = {order.key: str(row[sample.key_column]) for order, row in rows}
-    states = {state: Counter[str]() for state in ("pending", "skipped", "rejected")}
+    states = {state: Counter(orders=0) for state in ("pending", "skipped", "rejected")}
     rules = Counter[str]()
     faults = []
     no_history = 0
@@ -339,7 +347,7 @@ def expect(sample: Sample) -> dict[str, object]:
         state = "skipped" if "affiliate_not_connected" in found else "pending"
         if order.planted is not None and order.planted.rule is not None:
             state = order.planted.state
-            found.append(order.planted.rule)
+            found += (order.planted.rule, *order.planted.also)
             fault = {"rule": order.planted.rule, "state": state, "why": order.planted.why}
             faults.append({"reference_id": keys[order.key], **fault})
         rules.update(found)
@@ -347,14 +355,14 @@ def expect(sample: Sample) -> dict[str, object]:
         if state != "rejected":
             states[state].update(line_items=len(order.lines), total_cents=order.total)
         no_history += state == "pending" and not shop.AFFILIATES[order.affiliate][3]
+    of_affiliates = {"asked_for_no_history": no_history} if "--affiliates" in sample.options else {}
     return {
         "options": sample.options,
-        "rows": len(rows),
+        "rows": len(rows) + len(sample.copies()),
         "states": states,
         "rules": dict(sorted(rules.items())),
         "faults": faults,
-        "asked_for_no_history": no_history,
-    }
+    } | of_affiliates
 
 
 def write_affiliates(path: Path) -> None:
@@ -393,11 +401,12 @@ def write_excel(path: Path, sample: Sample) -> None:
     with xlsxwriter.Workbook(path) as book:
         book.set_properties({"created": datetime(2024, 6, 12), "author": "Fernlight Botanicals"})
         moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
-        rows = sample.rows()
+        rows, copies = sample.rows(), sample.copies()
         for year in (2022, 2023):
             sheet = book.add_worksheet(f"Orders {year}")
             sheet.write_row(0, 0, list(rows[0][1]))
-            of_year = (row for order, row in rows if order.at.year == year)
+            of_year = [row for order, row in rows if order.at.year == year]
+            of_year += [row for order, row in copies if order.at.year != year]
             for n, row in enumerate(of_year, start=1):
                 for column, cell in enumerate(row.values()):
                     if isinstance(cell, datetime):
