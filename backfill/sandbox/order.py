@@ -157,7 +157,7 @@ def echo(order_id: int, order: Order, arrived_at: str) -> Order:
         "profile_id": _profile_id(order),
         "profile_phone_number": e164(phone) if phone else None,
         "line_items": [_echo_line(line) for line in order.get("line_items") or ()],
-        "total": None if total_cents is None else _dollars(total_cents),
+        "total": None if total_cents is None else dollars(total_cents),
         "total_cents": total_cents,
         "total_currency": "USD",
         "metadata": order.get("metadata") or {},
@@ -184,16 +184,17 @@ def _echo_line(line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": line["name"],
         "quantity": quantity,
-        "each_price": _dollars(each),
+        "each_price": dollars(each),
         "each_price_cents": each,
         "each_price_currency": "USD",
-        "price": _dollars(whole),
+        "price": dollars(whole),
         "price_cents": whole,
         "price_currency": "USD",
     }
 
 
-def _dollars(cents: int) -> str:
+def dollars(cents: int) -> str:
+    """``123456`` -> ``$1,234.56``."""
     sign, cents = ("-", -cents) if cents < 0 else ("", cents)
     return f"{sign}${cents // 100:,}.{cents % 100:02}"
 

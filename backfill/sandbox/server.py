@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from backfill.sandbox import faults as faults_file
+from backfill.sandbox import page
 from backfill.sandbox.faults import Faults
 from backfill.sandbox.misbehave import Gone, carry_out, drop, json_response
 from backfill.sandbox.settings import DEFAULT_HEADER, HOST, SandboxError, SandboxSettings
@@ -56,6 +57,8 @@ class Sandbox:
                 web.put("/orders/{key:.*}", self._api("update")),
                 web.delete("/orders/{key:.*}", self._api("delete")),
                 web.post("/messages/send_connect_notification", self._api("notify")),
+                web.get("/", self._show_overview),
+                web.get("/view/orders/{id:[0-9]{1,18}}", self._show_order),
                 web.get("/sandbox/stats", self._show_stats),
                 web.get("/sandbox/orders", self._show_orders),
                 web.patch("/sandbox/orders/{id}", self._tamper),
@@ -91,6 +94,7 @@ class Sandbox:
 
     async def _answer(self, operation: str, request: web.Request) -> web.Response:
         body = await request.read()
+        await asyncio.sleep(0)  # requests that came together are in flight together
         if (turned_away := self._door(request)) is not None:
             return json_response(turned_away)
         # The raw path: only the client's own percent-encoding stands between us and the key.
@@ -138,6 +142,14 @@ class Sandbox:
 
     def _later(self, seconds: float, act: Callable[[], Answer]) -> None:
         asyncio.get_running_loop().call_later(seconds, act)
+
+    # The page ------------------------------------------------------------------------------------
+
+    async def _show_overview(self, request: web.Request) -> web.Response:
+        return page.overview(self._store, self._faults, request.query)
+
+    async def _show_order(self, request: web.Request) -> web.Response:
+        return page.order(self._store, int(request.match_info["id"]))
 
     # The control ---------------------------------------------------------------------------------
 

@@ -53,6 +53,12 @@ CREATE TABLE IF NOT EXISTS messages (
 #: An account is shown by the id the organisation itself uses, where it is known.
 ACCOUNT_NAME = "coalesce(accounts.connect_id, accounts.user_id)"
 
+#: Columns and tables of a StoredOrder.
+STORED_ORDER = (
+    f"orders.id, account, {ACCOUNT_NAME}, arrived_at, body"
+    " FROM orders JOIN accounts ON accounts.id = account"
+)
+
 
 def now() -> str:
     """UTC, ISO 8601 with offset, to the microsecond."""
@@ -189,10 +195,26 @@ class Store:
         """Orders with an id above ``after``, oldest first; ``search``: in reference id or name."""
         where, values = _filter(account, reference_id, search)
         rows = self._db.execute(
-            f"SELECT orders.id, account, {ACCOUNT_NAME}, arrived_at, body"
-            " FROM orders JOIN accounts ON accounts.id = account"
-            f" WHERE {where} AND orders.id > ? ORDER BY orders.id LIMIT ?",
+            f"SELECT {STORED_ORDER} WHERE {where} AND orders.id > ? ORDER BY orders.id LIMIT ?",
             (*values, after, limit),
+        )
+        return [StoredOrder(*row) for row in rows]
+
+    def count(
+        self, *, account: int | None = None, reference_id: str | None = None, search: str = ""
+    ) -> int:
+        """How many orders :meth:`orders` would give without a limit."""
+        where, values = _filter(account, reference_id, search)
+        return int(self._one(f"SELECT count(*) FROM orders WHERE {where}", values)[0])
+
+    def newest(
+        self, *, account: int | None, search: str, skip: int, limit: int
+    ) -> list[StoredOrder]:
+        """Orders as in :meth:`orders`, newest first, without the first ``skip``."""
+        where, values = _filter(account, None, search)
+        rows = self._db.execute(
+            f"SELECT {STORED_ORDER} WHERE {where} ORDER BY orders.id DESC LIMIT ? OFFSET ?",
+            (*values, limit, skip),
         )
         return [StoredOrder(*row) for row in rows]
 
