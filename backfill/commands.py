@@ -1,0 +1,136 @@
+"""What each command does: its settings gathered and checked, then handed to the job."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from backfill import configuration, progress
+from backfill.errors import UsageError
+
+SANDBOX_PORT = 8808
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run the command that ``args`` names; returns its exit code.
+
+    :raises BackfillError: what a person can act on.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A name or a cell that the terminal's encoding does not know must not stop anything.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    before = signal.signal(signal.SIGTERM, _like_ctrl_c)
+    try:
+        return COMMANDS[args.command](args)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _like_ctrl_c(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from backfill import demo
+
+    settings = configuration.load(vars(args))
+    return demo.demo(_progress(settings), folder=Path(args.keep) if args.keep else None)
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from backfill import job
+
+    exports = _exports(args)
+    settings = configuration.load(vars(args))
+    _progress(settings)
+    mapping = Path(args.write_mapping) if args.write_mapping else None
+    return job.inspect(settings.imports(exports), mapping)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from backfill import job
+
+    if getattr(args, "list_rules", False):
+        return job.list_rules()
+    exports = _exports(args)
+    settings = configuration.load(vars(args))
+    return job.validate(settings.imports(exports), settings.run(exports), _progress(settings))
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.dry_run:
+        return _validate(args)
+    from backfill import confirm, job
+
+    exports = [Path(name) for name in args.exports]
+    settings = configuration.load(vars(args))
+    return job.run(
+        settings.imports(exports),
+        settings.api(),
+        settings.run(exports),
+        _progress(settings),
+        confirm.ask,
+    )
+
+
+def _status(args: argparse.Namespace) -> int:
+    from backfill import job
+
+    return job.status(Path(args.job), as_json=args.json)
+
+
+def _report(args: argparse.Namespace) -> int:
+    from backfill import job
+
+    return job.report(Path(args.job), show_personal_data=bool(args.show_personal_data))
+
+
+def _sandbox(args: argparse.Namespace) -> int:
+    from backfill.sandbox.server import run_sandbox
+    from backfill.sandbox.settings import SandboxError
+
+    settings = configuration.load(vars(args))
+    try:
+        run_sandbox(
+            port=settings.get("port") or SANDBOX_PORT,
+            db=Path(args.db) if args.db else None,
+            faults=Path(args.faults) if args.faults else None,
+            rate_limit=settings.get("rate_limit"),
+        )
+    except SandboxError as exc:
+        raise UsageError(f"the sandbox cannot start: {exc}") from exc
+    return 0
+
+
+#: Every command that the parser knows.
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "demo": _demo,
+    "inspect": _inspect,
+    "validate": _validate,
+    "run": _run,
+    "status": _status,
+    "report": _report,
+    "sandbox": _sandbox,
+}
+
+
+def _exports(args: argparse.Namespace) -> list[Path]:
+    if not args.exports:
+        raise UsageError(
+            "no export is given",
+            hint=f"name one or more files: backfill {args.command} orders.csv",
+        )
+    return [Path(name) for name in args.exports]
+
+
+def _progress(settings: configuration.Configuration) -> progress.Progress:
+    shown = progress.make(settings.get("progress") or "auto")
+    for line in settings.warnings():
+        shown.say(f"backfill: warning: {line}")
+    return shown
