@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from backfill import __version__
 
@@ -88,11 +88,18 @@ class Parser(argparse.ArgumentParser):
         unknown = next((word for word in extras if word.startswith("-")), None)
         if unknown is None:
             self.error("more is given than this command takes")
-        flag = unknown.partition("=")[0]
+        self._unknown("option", unknown.partition("=")[0], self._option_string_actions)
+
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        # The one thing here with choices is the command.
+        if action.choices is not None and value not in action.choices:
+            self._unknown("command", value, action.choices)
+
+    def _unknown(self, what: str, word: str, known: Iterable[str]) -> NoReturn:
         from difflib import get_close_matches
 
-        close = get_close_matches(flag, list(self._option_string_actions), n=1)
-        self.error(f"unknown option {flag}" + (f"; did you mean {close[0]}?" if close else ""))
+        close = get_close_matches(word, list(known), n=1)
+        self.error(f"unknown {what} {word}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -115,7 +122,9 @@ def build() -> Parser:
         "once, and never a text message to a customer.",
         epilog=EXIT_CODES,
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", prog="backfill"
+    )
 
     def command(
         name: str, takes: str, summary: str, description: str, examples: str, *options: AddOptions

@@ -39,8 +39,8 @@ def _like_ctrl_c(number: int, frame: FrameType | None) -> None:
 def _demo(args: argparse.Namespace) -> int:
     from backfill import demo
 
-    settings = configuration.load(vars(args))
-    return demo.demo(_progress(settings), folder=Path(args.keep) if args.keep else None)
+    kind = configuration.load(vars(args)).get("progress") or "auto"
+    return demo.rehearse(Path(args.keep) if args.keep else None, progress=kind)
 
 
 def _inspect(args: argparse.Namespace) -> int:
