@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Incoming:
     def __init__(self, folder: Path) -> None:
         self.path = folder / INCOMING_NAME
         self.orders = 0
+        self._lock = threading.Lock()  # rows are read in one thread and orders written in another
         with storage_errors(self.path):
             for leftover in folder.glob(f"{INCOMING_NAME}*"):
                 leftover.unlink()
@@ -46,7 +48,7 @@ class Incoming:
     def add_orders(self, rows: Iterable[OrderRow]) -> None:
         """Add orders in their order of appearance; ids count from 1."""
         places = ", ".join("?" * (len(ORDER_COLUMNS) - 1))
-        with storage_errors(self.path):
+        with self._lock, storage_errors(self.path):
             cursor = self._db.executemany(
                 # CAST keeps the very bytes and makes them readable as text in any SQLite tool.
                 f"INSERT INTO orders ({', '.join(ORDER_COLUMNS)}, updated_at)"
@@ -58,14 +60,14 @@ class Incoming:
     def add_problems(self, rows: Iterable[ProblemRow]) -> None:
         """Add what validation found; ``order_id`` counts as in :meth:`add_orders`."""
         places = ", ".join("?" * len(PROBLEM_COLUMNS))
-        with storage_errors(self.path):
+        with self._lock, storage_errors(self.path):
             self._db.executemany(
                 f"INSERT INTO problems ({', '.join(PROBLEM_COLUMNS)}) VALUES ({places})", rows
             )
 
     def add_mended(self, rows: Iterable[tuple[str, int]]) -> None:
         """Note which rows of earlier sources this import brings back mended."""
-        with storage_errors(self.path):
+        with self._lock, storage_errors(self.path):
             self._db.executemany("INSERT INTO mended VALUES (?, ?)", rows)
 
     def add_source(self, source: Source) -> None:

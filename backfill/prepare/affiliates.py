@@ -1,0 +1,170 @@
+"""Whose order it is: from a column, from one option for all, or from the list of affiliates.
+
+Shout recommends that an organisation keeps a list of which of its affiliates have connected, and
+makes no call for one who has not (documentation page "Enable Connect Orders & Text Alerts").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.errors import SourceError, UsageError
+from backfill.settings import ImportSettings
+
+if TYPE_CHECKING:
+    from backfill.prepare.draft import OrderText
+
+CONNECT_HEADER: Final = "X-Shout-Connect-ID"
+USER_HEADER: Final = "X-Shout-User-Id"
+
+_TRUE = {"true", "yes", "y", "1", "connected"}
+_FALSE = {"false", "no", "n", "0", "", "disconnected"}
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The account of each order, and what keeps an order from having one."""
+
+    header: pa.Array
+    """string: which of the two account headers; null where there is no account"""
+    id: pa.Array
+    """string: the account's id; null where there is none"""
+    unknown: Flags
+    """an affiliate is named, and the list does not have it"""
+    two: Flags
+    """a connect id and a user id both stand in the order's rows"""
+    not_connected: Flags
+    history_not_requested: Flags
+
+
+class Affiliates:
+    """The list of affiliates, or an empty one."""
+
+    def __init__(self, table: pd.DataFrame | None = None) -> None:
+        self._table = table
+
+    @classmethod
+    def read(cls, path: Path | None) -> Affiliates:
+        """Read the CSV of the contract: ``affiliate``, then ``connect_id`` or ``user_id``.
+
+        :raises UsageError: the file is missing, or a column of it is.
+        :raises SourceError: a line of it is not usable.
+        """
+        if path is None:
+            return cls()
+        try:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        except FileNotFoundError as exc:
+            raise UsageError(
+                f"{path}: there is no such file of affiliates", hint="check --affiliates"
+            ) from exc
+        except (ValueError, OSError) as exc:
+            raise SourceError(path, f"cannot be read as CSV ({exc})") from exc
+        table.columns = table.columns.str.strip().str.lower()
+        table = table.apply(lambda column: column.str.strip())
+        if "affiliate" not in table or not {"connect_id", "user_id"} & set(table.columns):
+            raise UsageError(
+                f"{path}: needs the columns affiliate, and connect_id or user_id; "
+                f"it has {', '.join(table.columns)}",
+                hint="name the columns so in the file's first line",
+            )
+        return cls(_checked(path, table))
+
+    def accounts(self, texts: Mapping[str, OrderText], settings: ImportSettings) -> Accounts:
+        """Find the account of each order."""
+        count = len(texts["connect_id"].values)
+        none = np.zeros(count, dtype=bool)
+        if settings.connect_id or settings.user_id:
+            header = CONNECT_HEADER if settings.connect_id else USER_HEADER
+            return Accounts(
+                pa.repeat(pa.scalar(header), count),
+                pa.repeat(pa.scalar(settings.connect_id or settings.user_id), count),
+                none,
+                none,
+                none,
+                none,
+            )
+        connect, user = texts["connect_id"].values, texts["user_id"].values
+        two = pc.and_(pc.is_valid(connect), pc.is_valid(user)).to_numpy(zero_copy_only=False)
+        header, account = _of_ids(connect, user)
+        named = texts["affiliate"].values
+        if named.null_count == count:
+            return Accounts(header, account, none, two, none, none)
+        if self._table is None:
+            return Accounts(header, account, _valid(named) & ~_valid(account), two, none, none)
+
+        table = self._table
+        place = pc.index_in(named, pa.array(table["affiliate"], pa.string()))
+        looked_up = [
+            pa.array(table[column], pa.string()).take(place) for column in ("header", "account")
+        ]
+        return Accounts(
+            pc.coalesce(header, looked_up[0]),
+            pc.coalesce(account, looked_up[1]),
+            _valid(named) & ~_valid(place) & ~_valid(account),
+            two,
+            _looked_up(~table["connected"].to_numpy(dtype=bool), place),
+            _looked_up(~table["asked"].to_numpy(dtype=bool), place)
+            if settings.only_requested_history
+            else none,
+        )
+
+
+def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """One line an affiliate, with ``header``, ``account``, ``connected`` and ``asked``."""
+    blank = pd.Series("", index=table.index)
+    connect, user = table.get("connect_id", blank), table.get("user_id", blank)
+    connected = table["connected"].str.lower() if "connected" in table else blank + "true"
+    asked = table.get("connect_import_order_history_at", blank)
+    troubles = {
+        "has no affiliate": table["affiliate"] == "",
+        "names an affiliate a second time": table["affiliate"].duplicated(),
+        "has both a connect_id and a user_id: leave one empty": (connect != "") & (user != ""),
+        "has neither a connect_id nor a user_id": (connect == "") & (user == ""),
+        "has a value for connected other than true or false": ~connected.isin(_TRUE | _FALSE),
+    }
+    for trouble, where in troubles.items():
+        if where.any():
+            line = int(where.to_numpy().argmax())
+            raise SourceError(
+                path, f"row {line + 2} {trouble}", hint="mend that row and run the command again"
+            )
+    return pd.DataFrame(
+        {
+            "affiliate": table["affiliate"],
+            "header": (connect != "").map({True: CONNECT_HEADER, False: USER_HEADER}),
+            "account": connect.where(connect != "", user),
+            "connected": connected.isin(_TRUE),
+            "asked": ~asked.str.lower().isin(["", "null", "none"]),
+        }
+    )
+
+
+def _of_ids(connect: pa.Array, user: pa.Array) -> tuple[pa.Array, pa.Array]:
+    header = pc.if_else(
+        pc.is_valid(connect),
+        CONNECT_HEADER,
+        pc.if_else(pc.is_valid(user), USER_HEADER, pa.scalar(None, pa.string())),
+    )
+    return header, pc.coalesce(connect, user)
+
+
+def _valid(values: pa.Array) -> Flags:
+    valid: Flags = pc.is_valid(values).to_numpy(zero_copy_only=False)
+    return valid
+
+
+def _looked_up(flags: Flags, place: pa.Array) -> Flags:
+    found: Flags = pc.fill_null(pa.array(flags).take(place), False).to_numpy(zero_copy_only=False)
+    return found

@@ -1,0 +1,313 @@
+"""Rows become orders: wherever an order's rows stand, and with bounded memory.
+
+One look at the order keys alone (:class:`KeySurvey`) tells where each key is seen for the last
+time. With that, the second reading hands out an order as soon as its last row has passed, and
+carries only the open ones. Where more rows would be open at once than :data:`OPEN_ROWS` (an
+export sorted by something other than its orders), the rows go through files on disk, split by
+order, so that memory stays flat at the price of writing them once more.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+#: Rows of unfinished orders that are carried in memory; beyond it they go through disk.
+OPEN_ROWS = 400_000
+#: Rows of one part on disk, and the most parts that are open at once.
+PART_ROWS = 200_000
+MOST_PARTS = 256
+
+Indices = npt.NDArray[np.int64]
+
+
+class KeySurvey:
+    """Collects the order keys of all sources, one batch after another, as runs of equal keys."""
+
+    def __init__(self) -> None:
+        self._bases: list[int] = []
+        self._firsts: dict[int, int] = {}
+        self._ends: list[int] = []
+        self._joins: list[bool] = []
+        self._end = 0
+        self._keys: list[pa.Array] = []
+        self._starts: list[Indices] = []
+
+    def start_source(self, *, joins: bool = False) -> None:
+        """A new source begins; its rows come after all that were seen.
+
+        :param joins: it holds line items of orders that stand in another source.
+        """
+        self._bases.append(self._end)
+        self._ends.append(self._end)
+        self._joins.append(joins)
+        self._last_key: str | None = None
+
+    def add(self, keys: pa.Array, rows: Indices) -> None:
+        """Take a batch: the order key (null: none) and the row number of each row."""
+        if not len(rows):
+            return
+        positions = rows + self._bases[-1]
+        begins = np.ones(len(rows), dtype=bool)
+        same = pc.fill_null(pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1)), False)
+        begins[1:] = ~same.to_numpy(zero_copy_only=False)
+        first = keys[0].as_py()
+        begins[0] = first is None or first != self._last_key
+        self._last_key = keys[len(keys) - 1].as_py()
+        self._keys.append(keys.filter(pa.array(begins)))
+        self._starts.append(positions[begins])
+        self._firsts.setdefault(len(self._bases) - 1, int(positions[0]))
+        self._end = self._ends[-1] = int(positions[-1]) + 1
+
+    def finish(self) -> KeyPlan:
+        """What is known once all keys were seen."""
+        starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
+        if not self._keys:
+            self._keys.append(pa.array([], pa.string()))
+        keys = pa.chunked_array(self._keys, pa.string()).combine_chunks()
+        self._keys.clear()
+        self._starts.clear()
+        encoded = keys.dictionary_encode()
+        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        distinct = len(encoded.dictionary)
+        keyless = codes < 0
+        codes[keyless] = distinct + np.arange(int(keyless.sum()))
+        sources = Sources(
+            np.array(self._bases, dtype=np.int64), self._firsts, self._ends, self._joins
+        )
+        return KeyPlan(sources, starts, codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where each source lies among all positions."""
+
+    bases: Indices
+    firsts: dict[int, int]
+    """the position of each source's first row, where it has one"""
+    ends: list[int]
+    """the position after each source's last row"""
+    joins: list[bool]
+    """sources of line items, whose rows belong to orders of other sources"""
+
+
+class KeyPlan:
+    """Where each order's rows stand: positions count through all sources."""
+
+    def __init__(self, sources: Sources, starts: Indices, codes: Indices) -> None:
+        self.sources = sources
+        self._starts = starts
+        self._codes = codes
+        runs = len(codes)
+        self.orders = int(codes.max()) + 1 if runs else 0
+        last_run = np.zeros(self.orders, dtype=np.int64)
+        last_run[codes] = np.arange(runs)
+        self._complete_at = starts[1:][last_run[codes]] if runs else starts[1:]
+        self.most_open_rows = self._most_open_rows(last_run)
+
+    def _most_open_rows(self, last_run: Indices) -> int:
+        if self.orders == len(self._codes):
+            return 0  # each order's rows stand together
+        sizes = np.diff(self._starts)
+        closed = np.zeros(len(sizes), dtype=np.int64)
+        of_order = np.bincount(self._codes, weights=sizes).astype(np.int64)
+        closed[last_run] = of_order
+        return int(np.cumsum(sizes - closed).max(initial=0))
+
+    @property
+    def rows(self) -> int:
+        """Rows of all sources together, headers and blank lines included."""
+        return int(self._starts[-1])
+
+    def positions(self, rows: pa.Table) -> Indices:
+        """The position of each row among all sources."""
+        numbers = rows["_row"].to_numpy().astype(np.int64)
+        sources = rows["_source"].to_numpy()
+        positions: Indices = numbers + self.sources.bases[sources]
+        return positions
+
+    def codes_and_ends(self, positions: Indices) -> tuple[Indices, Indices]:
+        """For each position its order's number, and the position after that order's last row."""
+        runs = np.searchsorted(self._starts, positions, side="right") - 1
+        return self._codes[runs], self._complete_at[runs]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRows:
+    """Rows of whole orders, each order's rows together and in the sequence of the sources."""
+
+    rows: pa.Table
+    """The canonical fields as text, ``_source``, ``_row`` and what else ``fields.apply`` gives."""
+    starts: Indices
+    """Where each order's rows begin, and the end: one more than there are orders."""
+
+    @property
+    def count(self) -> int:
+        """How many orders there are."""
+        return len(self.starts) - 1
+
+    @property
+    def owners(self) -> Indices:
+        """The order's index of each row."""
+        return np.repeat(np.arange(self.count), np.diff(self.starts))
+
+    @classmethod
+    def of(cls, rows: pa.Table, codes: Indices) -> OrderRows:
+        """Put rows with equal codes together, each in its sequence."""
+        if (np.diff(codes) < 0).any():
+            sequence = np.argsort(codes, kind="stable")
+            rows = rows.take(pa.array(sequence))
+            codes = codes[sequence]
+        begins = np.flatnonzero(np.diff(codes, prepend=-1))
+        return cls(rows.combine_chunks(), np.append(begins, len(codes)))
+
+    def without(self, dropped: npt.NDArray[np.bool_]) -> OrderRows:
+        """The same orders without some rows; an order may be left with none."""
+        kept = ~dropped
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return OrderRows(self.rows.filter(pa.array(kept)).combine_chunks(), before[self.starts])
+
+
+def whole_orders(batches: Iterable[pa.Table], plan: KeyPlan, spill_to: Path) -> Iterator[OrderRows]:
+    """Turn batches of rows into chunks of whole orders.
+
+    :param batches: tables with ``_source`` and ``_row``, in the sequence of the survey.
+    :param spill_to: a folder for parts on disk, where more than memory should hold stays open.
+    """
+    if plan.most_open_rows > OPEN_ROWS:
+        yield from _through_disk(batches, plan, spill_to)
+    else:
+        yield from _as_they_complete(batches, plan)
+
+
+def _as_they_complete(batches: Iterable[pa.Table], plan: KeyPlan) -> Iterator[OrderRows]:
+    waiting: pa.Table | None = None
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        rows = batch if waiting is None else pa.concat_tables([waiting, batch]).combine_chunks()
+        positions = plan.positions(rows)
+        codes, ends = plan.codes_and_ends(positions)
+        complete = ends <= positions[-1] + 1
+        ready = int(complete.sum())
+        if complete[:ready].all():  # the usual case: only the last order is still open
+            done, waiting = rows.slice(0, ready), rows.slice(ready)
+        else:
+            done, waiting = rows.filter(pa.array(complete)), rows.filter(pa.array(~complete))
+        if ready:
+            yield OrderRows.of(done, codes[complete])
+    if waiting is not None and waiting.num_rows:
+        codes, _ = plan.codes_and_ends(plan.positions(waiting))
+        yield OrderRows.of(waiting, codes)
+
+
+def _through_disk(
+    batches: Iterable[pa.Table], plan: KeyPlan, spill_to: Path
+) -> Iterator[OrderRows]:
+    parts = min(MOST_PARTS, plan.rows // PART_ROWS + 1)
+    with tempfile.TemporaryDirectory(dir=spill_to, prefix="parts-") as folder:
+        paths = [Path(folder) / f"{number}.arrow" for number in range(parts)]
+        _split(batches, plan, paths)
+        for path in paths:
+            if not path.exists():
+                continue
+            with pa.memory_map(str(path)) as source:
+                rows = pa.ipc.open_stream(source).read_all()
+            codes, _ = plan.codes_and_ends(plan.positions(rows))
+            yield OrderRows.of(rows, codes)
+            path.unlink()
+
+
+def _split(batches: Iterable[pa.Table], plan: KeyPlan, paths: list[Path]) -> None:
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    writers: dict[int, pa.RecordBatchStreamWriter] = {}
+    with ExitStack() as stack:
+        for batch in batches:
+            codes, _ = plan.codes_and_ends(plan.positions(batch))
+            parts = codes * len(paths) // plan.orders
+            sequence = np.argsort(parts, kind="stable")
+            rows, parts = batch.take(pa.array(sequence)), parts[sequence]
+            begins = np.flatnonzero(np.diff(parts, prepend=-1))
+            for begin, end in zip(begins, np.append(begins[1:], len(parts)), strict=True):
+                part = int(parts[begin])
+                if part not in writers:
+                    sink = stack.enter_context(pa.OSFile(str(paths[part]), "wb"))
+                    writers[part] = stack.enter_context(
+                        pa.ipc.new_stream(sink, rows.schema, options=options)
+                    )
+                writers[part].write_table(rows.slice(begin, end - begin))
+
+
+# --- the same order in several sources ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Orders that stand in more than one source."""
+
+    repeated: Indices
+    """orders that every source has in the same words: taken once"""
+    contradictory: Indices
+    """orders whose copies differ"""
+
+
+def take_once(orders: OrderRows, plan: KeyPlan, compared: list[str]) -> tuple[OrderRows, Copies]:
+    """Settle orders that stand in several sources.
+
+    A copy in the same words is dropped. Rows that go on where the source before them ended (one
+    export cut in two) are joined, and so are line items from a source of their own. Anything
+    else is contradictory, and all its rows stay.
+
+    :param compared: the columns that make the words of a row.
+    """
+    rows = orders.rows
+    sources = rows["_source"].to_numpy()
+    follows = np.diff(orders.owners, prepend=-1) == 0
+    shared = np.unique(orders.owners[(np.diff(sources, prepend=-1) != 0) & follows])
+    repeated: list[int] = []
+    contradictory: list[int] = []
+    dropped = np.zeros(rows.num_rows, dtype=bool)
+    for order in shared.tolist():
+        begin, end = int(orders.starts[order]), int(orders.starts[order + 1])
+        parts = _parts(rows, sources, begin, end, plan)
+        words = [rows.slice(first, last - first).select(compared) for first, last in parts]
+        for number, (first, last) in enumerate(parts[1:], start=1):
+            if words[number].equals(words[0]):
+                dropped[first:last] = True
+                repeated.append(order)
+            elif not _goes_on(plan, rows, parts[number - 1], parts[number]):
+                contradictory.append(order)
+                break
+    copies = Copies(
+        np.unique(np.array(repeated, dtype=np.int64)),
+        np.unique(np.array(contradictory, dtype=np.int64)),
+    )
+    return (orders.without(dropped) if repeated else orders), copies
+
+
+def _parts(
+    rows: pa.Table, sources: npt.NDArray[np.int32], begin: int, end: int, plan: KeyPlan
+) -> list[tuple[int, int]]:
+    """The order's rows by source, without those of line items from a source of their own."""
+    edges = [begin, *(np.flatnonzero(np.diff(sources[begin:end])) + begin + 1).tolist(), end]
+    return [
+        (first, last) for first, last in pairwise(edges) if not plan.sources.joins[sources[first]]
+    ]
+
+
+def _goes_on(
+    plan: KeyPlan, rows: pa.Table, before: tuple[int, int], after: tuple[int, int]
+) -> bool:
+    """Whether the part before ends its source and the part after begins the next one."""
+    last = int(plan.positions(rows.slice(before[1] - 1, 1))[0])
+    first = int(plan.positions(rows.slice(after[0], 1))[0])
+    return last + 1 in plan.sources.ends and first in plan.sources.firsts.values()

@@ -1,0 +1,217 @@
+"""Exports in, order bodies out: whole columns at a time, and no network.
+
+Each source is read twice. The first reading (:mod:`survey`) gathers what only the whole export
+can tell; the second turns rows into fields, fields into orders, and orders into bodies, which go
+into an :class:`~backfill.checkpoint.Incoming` that the job adopts when it is complete.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.checkpoint import Incoming, ProblemRow, Source
+from backfill.errors import UsageError
+from backfill.prepare import fields, formats, read, spool
+from backfill.prepare.affiliates import Affiliates
+from backfill.prepare.draft import Reading, draft
+from backfill.prepare.orders import KeyPlan, take_once, whole_orders
+from backfill.prepare.rules import IGNORED_ROW, IGNORED_ROW_REASON, Context
+from backfill.prepare.source import SourceReader
+from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
+from backfill.prepare.verdict import Judged, judge, severities
+from backfill.progress import Progress, Stage
+from backfill.settings import ImportSettings, Severity
+
+#: Judged chunks that may wait for the disk: enough to keep both halves busy, little to hold.
+_CHUNKS_WAITING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a preparation made; the import itself waits in ``incoming``."""
+
+    incoming: Incoming
+    rows: int
+    orders: int
+    line_items: int
+
+
+def prepare(
+    settings: ImportSettings, folder: Path, *, known: Mapping[str, str], progress: Progress
+) -> Prepared:
+    """Prepare every order of the exports, into a new import in the job folder.
+
+    :param known: labels of the job's earlier sources, with the SHA-256 of each.
+    :raises UsageError: an option, a mapping or a date order is missing or wrong.
+    :raises SourceError: an export cannot be read.
+    :raises StorageError: the job folder cannot be written.
+    """
+    severity = severities(settings.severities)
+    affiliates = Affiliates.read(settings.affiliates)
+    sources = _open(settings, known)
+    with progress.stage("reading", total=None, unit="rows") as stage:
+        surveyed, plan = survey(sources, folder, stage)
+    read_as = readings(surveyed, settings.date_order)
+    rows = sum(one.rows for one in surveyed)
+    incoming = Incoming(folder)
+    try:
+        line_items = 0
+        with progress.stage("preparing", total=rows, unit="rows") as stage:
+            batches = _batches(surveyed, folder, incoming, stage)
+            chunks = _judged(batches, plan, folder, read_as, affiliates, settings, severity)
+            with _Writer(incoming) as write:
+                for judged in chunks:
+                    line_items += judged.line_items
+                    write(judged)
+        for one in surveyed:
+            incoming.add_source(_source(one))
+    except BaseException:
+        incoming.discard()
+        raise
+    return Prepared(incoming, rows, incoming.orders, line_items)
+
+
+def _open(
+    settings: ImportSettings, known: Mapping[str, str]
+) -> list[tuple[SourceReader, fields.Mapping, bool]]:
+    """Every source with its mapping; all headers are settled before any row is read."""
+    opened = []
+    for paths, items_only in ((settings.exports, False), ((settings.items,), True)):
+        given = [path for path in paths if path is not None]
+        if not given:
+            continue
+        readers = read.open_sources(
+            given, sheet=settings.sheet, taken=known, knows=formats.header_score
+        )
+        for reader in readers:
+            mapping = fields.build_mapping(
+                formats.recognise(reader.table.columns, settings.format),
+                reader.table.columns,
+                map=settings.map,
+                mapping_file=settings.mapping,
+                items=items_only,
+            )
+            opened.append((reader, mapping, items_only))
+    if not opened:
+        raise UsageError("no export was given", hint="name the files to import")
+    return opened
+
+
+def _batches(
+    surveyed: Sequence[Surveyed], folder: Path, incoming: Incoming, stage: Stage
+) -> Iterator[pa.Table]:
+    """The second reading: every row of an order in the canonical fields, source after source."""
+    for index, one in enumerate(surveyed):
+        for batch in spool.batches(folder, one.rows_file):
+            rows, ignored = taken_rows(fields.apply(one.mapping, batch))
+            incoming.add_problems(_ignored(ignored, one.table.source))
+            if one.mapping.mended:
+                incoming.add_mended(_mended(rows))
+            source = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
+            stage.advance(batch.num_rows)
+            yield rows.append_column("_source", source)
+
+
+def _ignored(rows: pa.Table, source: str) -> list[ProblemRow]:
+    """Rows that are no part of an order are named too, so that every row is accounted for."""
+    return [
+        (IGNORED_ROW, "warning", None, 0, 1, source, row, None, None, IGNORED_ROW_REASON)
+        for row in rows["_row"].to_pylist()
+    ]
+
+
+def _mended(rows: pa.Table) -> list[tuple[str, int]]:
+    whole = rows.filter(pc.and_(rows["_mended_source"].is_valid(), rows["_mended_row"].is_valid()))
+    return list(
+        zip(whole["_mended_source"].to_pylist(), whole["_mended_row"].to_pylist(), strict=True)
+    )
+
+
+def _judged(
+    batches: Iterator[pa.Table],
+    plan: KeyPlan,
+    folder: Path,
+    read_as: Sequence[Reading],
+    affiliates: Affiliates,
+    settings: ImportSettings,
+    severity: Mapping[str, Severity],
+) -> Iterator[Judged]:
+    """Rows to orders, orders to columns, columns to verdicts and bodies; a chunk at a time."""
+    compared = [*fields.FIELDS, "flag"]
+    moment = datetime.now(UTC).replace(microsecond=0)
+    next_id = 1
+    for orders in whole_orders(batches, plan, folder):
+        orders, copies = take_once(orders, plan, compared)
+        context = Context(settings, moment, copies.repeated, copies.contradictory)
+        drafted = draft(orders, read_as, affiliates, settings)
+        yield judge(drafted, context, severity, next_id)
+        next_id += orders.count
+
+
+def _source(one: Surveyed) -> Source:
+    table = one.table
+    return Source(
+        source=table.source,
+        path=str(table.path),
+        sheet=table.sheet,
+        sha256=table.sha256,
+        format=one.mapping.format,
+        rows=one.rows,
+        details={
+            "encoding": table.encoding,
+            "delimiter": table.delimiter,
+            "header_row": table.header_row,
+            "columns": list(table.columns),
+            "header": list(table.header),
+            "mapping": {name: str(spec) for name, spec in one.mapping.specs.items()},
+            "mended": one.mapping.mended,
+            "rows_file": one.rows_file,
+        },
+    )
+
+
+class _Writer:
+    """Writes judged chunks in a thread of its own, so that converting and the disk overlap."""
+
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
+        self._queue: queue.Queue[Judged | None] = queue.Queue(_CHUNKS_WAITING)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="checkpoint-writer", daemon=True)
+
+    def __enter__(self) -> Callable[[Judged], None]:
+        self._thread.start()
+        return self._put
+
+    def __exit__(self, *_: object) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        self._check()
+
+    def _put(self, judged: Judged) -> None:
+        self._check()
+        self._queue.put(judged)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _run(self) -> None:
+        while (judged := self._queue.get()) is not None:
+            if self._failure is not None:
+                continue  # keep taking, so that the other side never waits for good
+            try:
+                self._incoming.add_orders(judged.orders)
+                self._incoming.add_problems(judged.problems)
+            except BaseException as exc:
+                self._failure = exc

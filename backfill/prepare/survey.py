@@ -1,0 +1,153 @@
+"""The first of two readings: what must be known of the whole export before its first order.
+
+A day/month order is proved by one row anywhere in a column, and an order is complete only when
+its last row has passed. So each source is read once for evidence and for its order keys, while
+its rows, as they stand, go into a file of the job folder. The second reading takes them from
+there; so do the rows that are handed back to be mended, when the export may be long gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.errors import UsageError
+from backfill.prepare import convert, fields, spool
+from backfill.prepare.draft import Reading
+from backfill.prepare.orders import KeyPlan, KeySurvey
+from backfill.prepare.rules import IGNORED_ROW
+from backfill.prepare.source import SourceReader, SourceTable
+from backfill.progress import Stage
+from backfill.settings import DateOrder
+
+
+@dataclass(slots=True)
+class Surveyed:
+    """One source after its first reading."""
+
+    table: SourceTable
+    mapping: fields.Mapping
+    items_only: bool
+    rows_file: str
+    rows: int = 0
+    times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
+    money: convert.MoneyEvidence | None = None
+
+
+def survey(
+    sources: Sequence[tuple[SourceReader, fields.Mapping, bool]], folder: Path, stage: Stage
+) -> tuple[list[Surveyed], KeyPlan]:
+    """Read every source once: spool its rows, and gather evidence and order keys.
+
+    :param sources: a reader, its mapping, and whether it holds line items only.
+    :raises SourceError: a source turns out to be damaged further down.
+    """
+    keys = KeySurvey()
+    surveyed = []
+    for reader, mapping, items_only in sources:
+        keys.start_source(joins=items_only)
+        one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
+        narrow = _narrowed(mapping)
+        with spool.writing(folder, reader.table) as write:
+            for batch in reader.batches():
+                write(batch)
+                _look(one, keys, taken_rows(fields.apply(narrow, batch))[0])
+                one.rows += batch.num_rows
+                stage.advance(batch.num_rows)
+        surveyed.append(one)
+    return surveyed, keys.finish()
+
+
+def taken_rows(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows that belong to orders, and those that do not (footers, parent rows)."""
+    if rows["flag"].null_count == rows.num_rows:
+        return rows, rows.slice(0, 0)
+    ignored = pc.fill_null(pc.equal(rows["flag"], IGNORED_ROW), False)
+    return rows.filter(pc.invert(ignored)), rows.filter(ignored)
+
+
+def readings(surveyed: Sequence[Surveyed], date_order: DateOrder | None) -> list[Reading]:
+    """Settle the style of each source's columns by what they proved.
+
+    A source that proves nothing by itself follows its series: the other sources of the same
+    format.
+
+    :raises UsageError: a column's dates can be read two ways; ``--date-order`` settles it.
+    """
+    result = []
+    for one in surveyed:
+        series = [other for other in surveyed if other.mapping.format == one.mapping.format]
+        times = {
+            name: _time_style(one, name, evidence, series, date_order)
+            for name, evidence in one.times.items()
+        }
+        result.append(Reading(one.table.source, one.mapping, times, _money_style(one, series)))
+    return result
+
+
+def _look(one: Surveyed, keys: KeySurvey, rows: pa.Table) -> None:
+    keys.add(_array(rows, "reference_id"), rows["_row"].to_numpy())
+    for name in fields.TIME_FIELDS:
+        seen = convert.survey_times(_array(rows, name))
+        one.times[name] = one.times[name] | seen if name in one.times else seen
+    for name in fields.MONEY_FIELDS:
+        amounts = convert.survey_money(_array(rows, name))
+        one.money = amounts if one.money is None else one.money | amounts
+
+
+def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
+    """The mapping without what the first reading does not look at; one row stays one row."""
+    wanted = {"reference_id", *fields.TIME_FIELDS, *fields.MONEY_FIELDS}
+    wanted |= {
+        condition.field for rule in mapping.rows for condition in rule.when if condition.field
+    }
+    if mapping.packed is not None:
+        wanted -= set(fields.LINE_FIELDS)  # the amounts are inside a cell with all the rest
+    kept = {name: spec for name, spec in mapping.specs.items() if name in wanted}
+    return replace(mapping, specs=kept, packed=None)
+
+
+def _array(rows: pa.Table, name: str) -> pa.Array:
+    return rows[name].combine_chunks()
+
+
+def _time_style(
+    one: Surveyed,
+    name: str,
+    evidence: convert.TimeEvidence,
+    series: Sequence[Surveyed],
+    date_order: DateOrder | None,
+) -> convert.TimeStyle:
+    style = evidence.settle(date_order)
+    if style.ambiguous:
+        for other in series:
+            if name in other.times:
+                evidence = evidence | other.times[name]
+        style = evidence.settle(date_order)
+    if style.ambiguous:
+        raise UsageError(
+            f"{one.table.source}: column {one.mapping.column_of(name)!r}: day and month cannot be "
+            f"told apart in dates like {style.example!r}",
+            hint="say which comes first: --date-order mdy (month first) or --date-order dmy",
+        )
+    return style
+
+
+def _money_style(one: Surveyed, series: Sequence[Surveyed]) -> convert.MoneyStyle:
+    evidence = one.money or convert.MoneyEvidence()
+    style = evidence.settle()
+    if style.ambiguous:
+        for other in series:
+            evidence = evidence | other.money if other.money is not None else evidence
+        style = evidence.settle()
+    if style.ambiguous:
+        raise UsageError(
+            f"{one.table.source}: amounts like {style.example!r} can be read two ways: "
+            "a thousands mark, or a decimal mark with three decimals",
+            hint="write one amount of the column in full (1234.00) so that it proves the mark",
+        )
+    return style

@@ -1,0 +1,296 @@
+"""The rules applied to a chunk of orders: which go, which don't and why; the checkpoint's rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.checkpoint import OrderRow, ProblemRow, State
+from backfill.errors import UsageError
+from backfill.prepare import payload
+from backfill.prepare.draft import Draft
+from backfill.prepare.rules import RULES, SKIPPING, Context, Found, Rule
+from backfill.settings import Severity
+
+#: Without these an order has no body that could be sent, so they cannot be made warnings.
+ALWAYS_ERRORS = frozenset(
+    {
+        "missing_reference_id",
+        "ragged_row",
+        "duplicate_order",
+        "missing_account",
+        "unknown_affiliate",
+        "conflicting_accounts",
+        "bad_time",
+        "time_is_now",
+        "no_time",
+        "bad_money",
+        "missing_price",
+        "bad_quantity",
+    }
+)
+#: Of a warning that meets more orders of a chunk than this, the rest is counted in one line:
+#: a warning that everything has is read once, and would otherwise outgrow the orders.
+WARNINGS_IN_FULL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A chunk as it goes into the checkpoint."""
+
+    orders: list[OrderRow]
+    problems: list[ProblemRow]
+    line_items: int
+
+
+def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
+    """Each rule's severity, with what the user has set otherwise.
+
+    :raises UsageError: a rule is not known, or cannot be a warning.
+    """
+    known: dict[str, Severity] = {rule.id: rule.severity for rule in RULES}
+    for rule, severity in chosen:
+        if rule not in known:
+            raise UsageError(
+                f"severity: there is no rule {rule!r}",
+                hint="backfill validate --list-rules prints them all",
+            )
+        if rule in SKIPPING or (rule in ALWAYS_ERRORS and severity != "error"):
+            raise UsageError(f"severity: the rule {rule!r} is always what it is")
+        known[rule] = severity
+    return known
+
+
+def judge(
+    draft: Draft, context: Context, severity: Mapping[str, Severity], first_id: int
+) -> Judged:
+    """Apply every rule, and build the bodies of the orders that no error keeps back.
+
+    :param first_id: the checkpoint's id of the chunk's first order.
+    """
+    reasons: dict[int, list[tuple[str, str]]] = {}
+    skipped: dict[int, tuple[str, str]] = {}
+    problems: list[ProblemRow] = []
+    for rule in RULES:
+        for found in rule.check(draft, context):
+            messages = _messages(rule, found)
+            if rule.skips:
+                for order, message in zip(found.orders.tolist(), messages, strict=True):
+                    skipped.setdefault(order, (rule.id, message))
+            elif severity[rule.id] == "error":
+                for order, message in zip(found.orders.tolist(), messages, strict=True):
+                    reasons.setdefault(order, []).append((rule.id, message))
+            problems += _problems(draft, rule, severity[rule.id], found, messages, first_id)
+
+    states = [State.PENDING.value] * draft.count
+    rules: list[str | None] = [None] * draft.count
+    texts: list[str | None] = [None] * draft.count
+    for order, (rule_id, message) in skipped.items():
+        states[order], rules[order], texts[order] = State.SKIPPED.value, rule_id, message
+    for order, found_errors in reasons.items():
+        states[order] = State.REJECTED.value
+        rules[order] = found_errors[0][0]
+        texts[order] = "; ".join(dict.fromkeys(message for _, message in found_errors))
+    return Judged(
+        _order_rows(draft, context, states, rules, texts, list(reasons)),
+        problems,
+        len(draft.lines.rows),
+    )
+
+
+def _messages(rule: Rule, found: Found) -> list[str]:
+    if found.details is None:
+        return [rule.reason] * len(found.orders)
+    return [f"{rule.reason} ({detail})" for detail in found.details]
+
+
+def _problems(
+    draft: Draft,
+    rule: Rule,
+    severity: Severity,
+    found: Found,
+    messages: list[str],
+    first_id: int,
+) -> list[ProblemRow]:
+    """The checkpoint's lines for what one check found; see :data:`WARNINGS_IN_FULL`."""
+    count = len(found.orders)
+    shown = count if severity == "error" else min(count, WARNINGS_IN_FULL)
+    # The first line of a rule in an order counts the order, its further lines only rows.
+    begins = np.diff(found.orders, prepend=-1) != 0
+    rows = found.rows[:shown]
+    numbers = draft.column("_row").take(pa.array(rows)).to_pylist()
+    sources = draft.sources[rows].tolist()
+    values: list[Any] = [None] * shown
+    if found.values is not None:
+        values = found.values.slice(0, shown).to_pylist()
+    lines: list[ProblemRow] = [
+        (
+            rule.id,
+            severity,
+            order + first_id,
+            int(first),
+            1,
+            draft.readings[source].label,
+            number,
+            _column_name(draft, source, found.field),
+            value,
+            message,
+        )
+        for order, first, source, number, value, message in zip(
+            found.orders[:shown].tolist(),
+            begins[:shown].tolist(),
+            sources,
+            numbers,
+            values,
+            messages,
+            strict=False,  # messages goes on to the last; the others stop where the showing stops
+        )
+    ]
+    if count > shown:
+        row = int(found.rows[shown])
+        source = int(draft.sources[row])
+        lines.append(
+            (
+                rule.id,
+                severity,
+                None,
+                int(begins[shown:].sum()),
+                count - shown,
+                draft.readings[source].label,
+                draft.column("_row")[row].as_py(),
+                _column_name(draft, source, found.field),
+                None,
+                rule.reason,
+            )
+        )
+    return lines
+
+
+def _column_name(draft: Draft, source: int, field: str | None) -> str | None:
+    return None if field is None else draft.readings[source].mapping.column_of(field) or field
+
+
+def _order_rows(
+    draft: Draft,
+    context: Context,
+    states: list[str],
+    rules: list[str | None],
+    texts: list[str | None],
+    rejected: list[int],
+) -> list[OrderRow]:
+    order_texts = _order_texts(draft, context)
+    lines = draft.lines
+    bodies = payload.bodies(
+        order_texts,
+        pa.array(draft.total_cents),
+        {
+            "name": lines.name,
+            "each_price_cents": pa.array(lines.each_cents),
+            "quantity_thousandths": pa.array(lines.quantity_thousandths),
+            "price_cents": pa.array(lines.price_cents),
+        },
+        lines.starts,
+    )
+    sent: list[bytes | None] = bodies.cast(pa.binary()).to_pylist()
+    for order in rejected:
+        sent[order] = None
+    hashes = [None if body is None else hashlib.sha256(body).hexdigest() for body in sent]
+    totals: list[int | None] = draft.total_cents.tolist()
+    for order in np.flatnonzero(_unknown_total(draft)).tolist():
+        totals[order] = None
+    source_files, source_rows = _addresses(draft)
+    return list(
+        zip(
+            order_texts["reference_id"].to_pylist(),
+            draft.accounts.header.to_pylist(),
+            draft.accounts.id.to_pylist(),
+            states,
+            totals,
+            np.diff(lines.starts).tolist(),
+            pc.utf8_slice_codeunits(order_texts["created_at"], 0, 10).to_pylist(),
+            source_files,
+            source_rows,
+            rules,
+            texts,
+            hashes,
+            sent,
+            strict=True,
+        )
+    )
+
+
+def _order_texts(draft: Draft, context: Context) -> dict[str, pa.Array]:
+    """The text of each field as it is sent."""
+    texts = {field: draft.texts[field].values for field in payload.TEXT_FIELDS}
+    for field, times in draft.times.items():
+        if field in texts:
+            texts[field] = times.values
+    texts["created_at"] = _created_at(draft)
+    texts["profile_phone_number"] = draft.phone.values
+    if context.settings.reference_prefix:
+        texts["reference_id"] = pc.binary_join_element_wise(
+            context.settings.reference_prefix, texts["reference_id"], ""
+        )
+    return texts
+
+
+def _created_at(draft: Draft) -> pa.Array:
+    """``created_at``, and where the export has none, the earliest other time of the order."""
+    created = draft.times["created_at"].values
+    if created.null_count == 0:
+        return created
+    moments = pa.nulls(draft.count, pa.timestamp("s", "UTC"))
+    earliest = pa.nulls(draft.count, pa.string())
+    for field in ("invoiced_at", "paid_at", "shipped_at", "refunded_at"):
+        times = draft.times[field]
+        sooner = pc.fill_null(
+            pc.or_kleene(pc.less(times.instant, moments), pc.is_null(moments)), False
+        )
+        earliest = pc.if_else(sooner, pc.coalesce(times.values, earliest), earliest)
+        moments = pc.if_else(sooner, pc.coalesce(times.instant, moments), moments)
+    return pc.coalesce(created, earliest)
+
+
+def _unknown_total(draft: Draft) -> npt.NDArray[np.bool_]:
+    """Orders whose total could not be read, or whose lines, that would make it, are not there."""
+    bad = pc.fill_null(draft.total.bad, False).to_numpy(zero_copy_only=False)
+    given = pc.is_valid(draft.total.values).to_numpy(zero_copy_only=False)
+    unknown: npt.NDArray[np.bool_] = bad | (~given & (np.diff(draft.lines.starts) == 0))
+    return unknown
+
+
+def _addresses(draft: Draft) -> tuple[list[str], list[str]]:
+    """Where each order stands: its sources, and its rows as ``2-4,9``; ``'; '`` between sources."""
+    rows = draft.orders.rows["_row"].to_numpy()
+    owners, sources = draft.owners, draft.sources
+    breaks = (np.diff(rows, prepend=-2) > 1) | (np.diff(rows, prepend=-2) < 0)
+    new_order = np.diff(owners, prepend=-1) != 0
+    new_source = np.diff(sources, prepend=-1) != 0
+    begins = np.flatnonzero(breaks | new_order | new_source)
+    ends = np.append(begins[1:], len(rows)) - 1
+    first, last = pa.array(rows[begins]).cast(pa.string()), pa.array(rows[ends]).cast(pa.string())
+    span = pc.binary_join_element_wise(first, last, "-")
+    pieces = pc.if_else(pc.equal(first, last), first, span)
+    per_order = np.searchsorted(owners[begins], np.arange(draft.count + 1))
+    joined = pc.binary_join(
+        pa.ListArray.from_arrays(pa.array(per_order, pa.int32()), pieces), ","
+    ).to_pylist()
+
+    labels = pa.array([reading.label for reading in draft.readings], pa.string())
+    first_rows = draft.first_rows
+    files: list[str] = labels.take(pa.array(sources[first_rows])).to_pylist()
+    for order in np.unique(owners[new_source & ~new_order]).tolist():
+        here = slice(int(per_order[order]), int(per_order[order + 1]))
+        of_source: dict[int, list[str]] = {}
+        for piece, begin in zip(pieces[here].to_pylist(), begins[here].tolist(), strict=True):
+            of_source.setdefault(int(sources[begin]), []).append(piece)
+        files[order] = "; ".join(draft.readings[source].label for source in of_source)
+        joined[order] = "; ".join(",".join(spans) for spans in of_source.values())
+    return files, joined
