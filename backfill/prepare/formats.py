@@ -78,8 +78,9 @@ class Packed:
     columns: tuple[str, ...]
     """names or patterns (``line_item_*``)"""
     between_items: str
+    """a pattern; empty where a cell holds one item"""
     first: str
-    """the part that an item begins with"""
+    """a pattern for the name of the part that an item begins with"""
     between_parts: str
     part: str
     """a pattern that a part's name matches"""
@@ -306,11 +307,14 @@ class _Reader:
 
     def _packed(self, packed: Mapping[str, Any]) -> Packed:
         part = self._text(packed, "part", r"\w+")
-        self._check_pattern(part)
+        between_items = self._text(packed, "between_items", "")
+        first = self._text(packed, "first", r"\w+")
+        for pattern in (part, between_items, first):
+            self._check_pattern(pattern)
         return Packed(
             columns=self._texts(packed, "columns"),
-            between_items=self._text(packed, "between_items", ""),
-            first=self._text(packed, "first", ""),
+            between_items=between_items,
+            first=first,
             between_parts=self._text(packed, "between_parts", "|"),
             part=part,
             sign=self._text(packed, "is", ":"),

@@ -61,8 +61,8 @@ def unpack(
 def _items(grammar: Packed, cells: Sequence[pa.StringArray]) -> pa.ListArray:
     """The items of each row, as a list; one empty text where there are none."""
     if grammar.between_items:
-        begins = f"({re.escape(grammar.first)}{re.escape(grammar.sign)})"
-        cut = re.escape(grammar.between_items) + r"\s*" + begins
+        begins = f"((?:{grammar.first}){re.escape(grammar.sign)})"
+        cut = f"(?:{grammar.between_items}){begins}"
         cells = [pc.replace_substring_regex(cell, cut, f"{_CUT}\\1") for cell in cells]
     joined = join_present(cells, _CUT)
     return pc.split_pattern(joined, _CUT)
