@@ -1,0 +1,131 @@
+"""The source rows, as they stand, in the job folder: one Arrow file a source.
+
+The second reading takes them from here, and so does whoever shows a row or hands it back to be
+mended, when the export may be long gone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from backfill.errors import StorageError
+from backfill.prepare.source import RAGGED, ROW, SourceTable
+
+_FOLDER = "rows"
+
+
+def file_name(table: SourceTable) -> str:
+    """Where the rows of a source are kept, relative to the job folder.
+
+    Named by content: the same file again is the same rows, and a changed one leaves them alone.
+    """
+    number = f"-{table.number}" if table.number else ""
+    return f"{_FOLDER}/{table.sha256[:16]}{number}.arrow"
+
+
+@contextmanager
+def writing(folder: Path, table: SourceTable) -> Iterator[Callable[[pa.Table], None]]:
+    """Gives a function that takes the batches of one source, in order.
+
+    The file is there only once all of it is: it is written under another name, and a failure
+    leaves nothing behind. For its owner's eyes only. Raises StorageError where the disk does not
+    take it.
+    """
+    final = folder / file_name(table)
+    partial = final.with_suffix(".partial")
+    schema = pa.schema(
+        [*((name, pa.string()) for name in table.columns), (ROW, pa.int64()), (RAGGED, pa.bool_())]
+    )
+    try:
+        final.parent.mkdir(mode=0o700, exist_ok=True)
+        owner_only = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise _refused(final, "written", error) from error
+    try:
+        with open(owner_only, "wb") as file, _arrow_writer(file, schema, final) as write:
+            yield write
+        partial.replace(final)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def batches(folder: Path, rows_file: str) -> Iterator[pa.Table]:
+    """The rows of a source, in the batches in which they were written.
+
+    Raises StorageError where the file is gone or damaged.
+    """
+    with _opened(folder / rows_file) as reader:
+        for index in range(reader.num_record_batches):
+            yield pa.Table.from_batches([reader.get_batch(index)])
+
+
+def take_rows(folder: Path, rows_file: str, rows: Iterable[int]) -> pa.Table:
+    """The source rows with these numbers (as in ``_row``), in the order of the source, each once
+    (or as often as a packed row is there); numbers of no row are passed over.
+
+    Only the batches that hold one of them are unpacked. Raises as :func:`batches`.
+    """
+    wanted = np.unique(np.fromiter(rows, dtype=np.int64))
+    path = folder / rows_file
+    found = []
+    with _opened(path) as reader, _opened(path, only=ROW) as numbers:
+        for index in range(reader.num_record_batches):
+            here = np.isin(numbers.get_batch(index).column(0).to_numpy(), wanted)
+            if here.any():
+                found.append(reader.get_batch(index).filter(pa.array(here)))
+        return pa.Table.from_batches(found, reader.schema)
+
+
+@contextmanager
+def _arrow_writer(
+    file: object, schema: pa.Schema, path: Path
+) -> Iterator[Callable[[pa.Table], None]]:
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    failure: OSError | None = None
+
+    def write(batch: pa.Table) -> None:
+        nonlocal failure
+        try:
+            writer.write_table(batch.select(schema.names), max_chunksize=max(1, batch.num_rows))
+        except OSError as error:
+            failure = error
+            raise _refused(path, "written", error) from error
+
+    writer = pa.ipc.new_file(file, schema, options=options)
+    try:
+        yield write
+    finally:
+        try:
+            writer.close()
+        except OSError as error:
+            if failure is None:
+                raise _refused(path, "written", error) from error
+
+
+@contextmanager
+def _opened(path: Path, only: str | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    try:
+        with pa.memory_map(str(path)) as file:
+            schema = pa.ipc.open_file(file).schema
+            fields = None if only is None else [schema.get_field_index(only)]
+            options = pa.ipc.IpcReadOptions(included_fields=fields)
+            yield pa.ipc.open_file(file, options=options)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _refused(path, "read", error) from error
+
+
+def _refused(path: Path, done: str, error: Exception) -> StorageError:
+    reason = getattr(error, "strerror", None) or error
+    return StorageError(
+        f"{path}: the source rows cannot be {done} ({reason})",
+        hint="free space or permissions of the job folder may be the cause"
+        if done == "written"
+        else "run the job again with its exports: that writes them anew",
+    )
