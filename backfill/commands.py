@@ -6,6 +6,7 @@ import argparse
 import io
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -54,41 +55,52 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _validate(args: argparse.Namespace) -> int:
+    if getattr(args, "list_rules", False):
+        return _list_rules()
     from backfill import job
 
-    if getattr(args, "list_rules", False):
-        return job.list_rules()
     exports = _exports(args)
     settings = configuration.load(vars(args))
     return job.validate(settings.imports(exports), settings.run(exports), _progress(settings))
 
 
+def _list_rules() -> int:
+    from backfill.prepare import rules
+
+    for rule, words in rules.described().items():
+        print(f"{rule} ({words['severity']})")
+        text = f"{words['title']}: {words['remedy']}"
+        print(textwrap.fill(text, 79, initial_indent="    ", subsequent_indent="    "))
+    return 0
+
+
 def _run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _validate(args)
-    from backfill import confirm, job
+    from backfill import job
 
     exports = [Path(name) for name in args.exports]
     settings = configuration.load(vars(args))
     return job.run(
-        settings.imports(exports),
-        settings.api(),
-        settings.run(exports),
-        _progress(settings),
-        confirm.ask,
+        settings.imports(exports), settings.api(), settings.run(exports), _progress(settings)
     )
 
 
 def _status(args: argparse.Namespace) -> int:
     from backfill import job
 
-    return job.status(Path(args.job), as_json=args.json)
+    return job.show_status(Path(args.job), as_json=args.json)
 
 
 def _report(args: argparse.Namespace) -> int:
     from backfill import job
 
-    return job.report(Path(args.job), show_personal_data=bool(args.show_personal_data))
+    settings = configuration.load(vars(args))
+    return job.report(
+        Path(args.job),
+        show_personal_data=bool(args.show_personal_data),
+        progress=_progress(settings),
+    )
 
 
 def _sandbox(args: argparse.Namespace) -> int:
