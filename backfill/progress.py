@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 5.0
 JSON_SECONDS = 1.0
+#: tqdm's own words for a bar; ``unit`` is empty, so that a rate reads ``51.20/s``.
 BAR_FORMAT = (
-    "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {rate_fmt}, {remaining} left{postfix}"
+    "{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:,}}/{{total:,}} {unit}, {{rate_noinv_fmt}},"
+    " {{remaining}} left{{postfix}}"
 )
-BAR_FORMAT_OPEN = "{desc} {n_fmt}{unit} in {elapsed}, {rate_fmt}{postfix}"
+BAR_FORMAT_OPEN = "{{desc}} {{n:,}} {unit}, {{rate_noinv_fmt}}, {{elapsed}}{{postfix}}"
 
 
 class Stage(Protocol):
@@ -146,10 +148,10 @@ class _Bars:
         bar: tqdm[Any] = tqdm(
             desc=name,
             total=total,
-            unit=f" {unit}",
+            unit="",
             file=self._out,
             dynamic_ncols=True,  # follows a terminal that is resized
-            bar_format=BAR_FORMAT if total else BAR_FORMAT_OPEN,
+            bar_format=(BAR_FORMAT if total else BAR_FORMAT_OPEN).format(unit=unit),
         )
         with bar:
             yield _BarStage(bar)
