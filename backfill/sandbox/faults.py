@@ -83,7 +83,7 @@ from __future__ import annotations
 import json
 import random
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,40 @@ _CHOICES: Mapping[str, tuple[Any, ...]] = {
 }
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+
+
+#: What a setting of a fault must look like, and whether a value does.
+_SHAPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "p": ("a chance from 0 to 1", lambda value: _is_number(value) and value <= 1),
+    "nth": ("a number from 1", _is_count),
+    "at": (
+        "a list of numbers from 1",
+        lambda value: isinstance(value, list) and all(map(_is_count, value)),
+    ),
+    "from": ("a number from 1", _is_count),
+    "times": ("a number from 1", _is_count),
+    "ms": ("milliseconds, or a list of two", lambda v: _is_number(v) or _is_numbers(v)),
+    "seconds": ("seconds", _is_number),
+    "retry_after": ("seconds", _is_count),
+    "status": ("a status code", lambda value: _is_count(value) and 200 <= value <= 599),
+    "cents": ("whole cents", lambda value: type(value) is int),
+    "reset": ("true or false", lambda value: isinstance(value, bool)),
+    "location": ("a text", lambda value: isinstance(value, str)),
+    "account": ("a text", lambda value: isinstance(value, str)),
+    "name": ("a text", lambda value: isinstance(value, str)),
+}
+
+
 def load(path: Path) -> dict[str, Any]:
     """The table in a faults file, not yet checked. Raises SandboxError where it cannot be read."""
     try:
@@ -172,6 +206,10 @@ class Fault:
         known = {"kind", "on", "account", "times", "name", *_WHEN, *spec.options}
         if unknown := table.keys() - known:
             raise SandboxError(f"fault {kind}: no setting {sorted(unknown)[0]!r}")
+        for name in table.keys() & _SHAPES.keys():
+            what, fits = _SHAPES[name]
+            if not fits(table[name]):
+                raise SandboxError(f"fault {kind}: {name} is {what}, not {table[name]!r}")
         if len([name for name in _WHEN if name in table]) > 1:
             raise SandboxError(f"fault {kind}: only one of {', '.join(_WHEN)}")
         self.name: str = table.get("name", kind)
@@ -311,6 +349,10 @@ def _check(table: Mapping[str, Any]) -> None:
     for name, choices in _CHOICES.items():
         if (value := table.get(name, choices[0])) not in choices:
             raise SandboxError(f"faults: {name} is one of {choices}, not {value!r}")
-    rate = table.get("rate_limit")
-    if rate is not None and (not isinstance(rate, int | float) or rate <= 0):
-        raise SandboxError(f"faults: rate_limit is a number above 0, not {rate!r}")
+    for name in ("rate_limit", "burst"):
+        rate = table.get(name)
+        if rate is not None and not (_is_number(rate) and rate > 0):
+            raise SandboxError(f"faults: {name} is a number above 0, not {rate!r}")
+    found = table.get("fault", [])
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise SandboxError("faults: fault is a list of tables ([[fault]])")

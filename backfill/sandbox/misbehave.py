@@ -22,7 +22,9 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: close with a reset
 _LOOK_EVERY = 0.02  # seconds between looks whether a client has left
 
 _AMOUNTS = frozenset(("total", "total_cents", "total_currency"))
-_LINE_AMOUNTS = frozenset(("each_price", "each_price_cents", "price", "price_cents"))
+_LINE_AMOUNTS = frozenset(
+    f"{price}{part}" for price in ("each_price", "price") for part in ("", "_cents", "_currency")
+)
 
 
 class Gone(Exception):  # noqa: N818  (an outcome, not an error)

@@ -41,7 +41,6 @@ _SHOWN = {
     "shipping_state": "Shipping state",
     "shipping_link": "Shipping link",
     "shipping_source": "Shipping source",
-    "dont_trigger_auto_actions": "dont_trigger_auto_actions",
 }
 
 
@@ -82,6 +81,7 @@ def order(store: Store, order_id: int) -> web.Response:
         stored=stored,
         echo=echo,
         fields=[(label, echo[name]) for name, label in _SHOWN.items() if echo[name] is not None],
+        silent=echo["dont_trigger_auto_actions"],
         copies=store.count(account=stored.account, reference_id=key) if key is not None else 1,
         texts=[text for text in store.texts() if text["order_id"] == stored.id],
         received=_pretty(json.loads(stored.body)),
