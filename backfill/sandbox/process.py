@@ -55,6 +55,8 @@ class SandboxProcess:
 
         Raises SandboxError with its own words where it does not start.
         """
+        if self.running:
+            raise SandboxError("the sandbox is running already")
         command = [sys.executable, "-m", "backfill.sandbox", "--until-stdin-closes"]
         command += ["--port", str(self._port), "--db", str(self.db)]
         command += ["--header", ": ".join(self.header)]
@@ -164,8 +166,8 @@ class SandboxProcess:
         return self._process
 
     def _end(self, process: subprocess.Popen[str]) -> int:
-        self._process = None
         process.communicate(timeout=_ENDS_WITHIN)
+        self._process = None
         return process.returncode
 
 

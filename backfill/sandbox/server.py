@@ -61,8 +61,8 @@ class Sandbox:
                 web.get("/view/orders/{id:[0-9]{1,18}}", self._show_order),
                 web.get("/sandbox/stats", self._show_stats),
                 web.get("/sandbox/orders", self._show_orders),
-                web.patch("/sandbox/orders/{id}", self._tamper),
-                web.delete("/sandbox/orders/{id}", self._tamper),
+                web.patch("/sandbox/orders/{id:[0-9]{1,18}}", self._tamper),
+                web.delete("/sandbox/orders/{id:[0-9]{1,18}}", self._tamper),
                 web.get("/sandbox/texts", self._show_texts),
                 web.get("/sandbox/messages", self._show_messages),
                 web.get("/sandbox/faults", self._show_faults),
@@ -174,9 +174,8 @@ class Sandbox:
         query = request.query
         limit = int(query.get("limit", 1000))
         account = query.get("account")
-        ids = {one["name"]: one["id"] for one in self._store.accounts()} if account else {}
         found = self._store.orders(
-            account=ids.get(account, -1) if account else None,
+            account=self._store.account_named(account) if account else None,
             reference_id=query.get("reference_id"),
             search=query.get("q", ""),
             after=int(query.get("after", 0)),

@@ -42,12 +42,14 @@ CREATE TABLE IF NOT EXISTS texts (
     phone    TEXT NOT NULL,
     sent_at  TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS texts_account ON texts (account);
 CREATE TABLE IF NOT EXISTS messages (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     account INTEGER NOT NULL REFERENCES accounts (id),
     body    TEXT NOT NULL,
     sent_at TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS messages_account ON messages (account);
 """
 
 #: An account is shown by the id the organisation itself uses, where it is known.
@@ -117,6 +119,11 @@ class Store:
                 (value, partner),
             )
         return int(found[0])
+
+    def account_named(self, name: str) -> int:
+        """The account that is shown as ``name``; 0, which is none, where there is none."""
+        found = self._one(f"SELECT id FROM accounts WHERE {ACCOUNT_NAME} = ?", (name,))
+        return int(found[0]) if found else 0
 
     def create(
         self, account: int, order: dict[str, Any], body: str, text_to: str | None

@@ -30,7 +30,7 @@ class Reply:
         return json.loads(self.content)
 
 
-def order(reference_id: str | None = "1001", **fields: Any) -> dict[str, Any]:
+def order(reference_id: object = "1001", **fields: Any) -> dict[str, Any]:
     """A silent order with two lines; a field given as None is left out."""
     whole = {
         "reference_id": reference_id,

@@ -15,7 +15,7 @@ from backfill.sandbox.faults import KINDS, Faults, load
 from backfill.sandbox.process import SandboxProcess
 from backfill.sandbox.settings import SandboxError
 
-IMPATIENT = 0.3  # seconds that a client waits for an answer that never comes
+IMPATIENT = 0.5  # seconds that a client waits for an answer that never comes
 
 
 def eventually(true: Callable[[], bool]) -> bool:
@@ -94,7 +94,7 @@ def test_a_late_commit_comes_after_the_client_has_gone(
     client: Client, sandbox: SandboxProcess
 ) -> None:
     """The order is not there when the client gives up, and is there afterwards."""
-    sandbox.set_faults({"fault": [{"kind": "late_commit", "seconds": 1.5, "times": 1}]})
+    sandbox.set_faults({"fault": [{"kind": "late_commit", "seconds": 2.5, "times": 1}]})
     with pytest.raises(NO_ANSWER):
         client.create(order(), timeout=0.1)
     assert client.get("1001").status == 404
