@@ -29,7 +29,7 @@ LONGEST_TEXT = 2000
 _FORMULA = r"^(=|@|[+\-][A-Za-z(])"
 #: The replacement character of a broken decoding, and control characters but for tab and newline.
 _BROKEN = r"[\x{FFFD}\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-_CANCELLED = r"(?i)^(cancel|void)"
+_CANCELLED = r"(?i)^cancell?ed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -582,8 +582,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "created_from_other_time",
         "warning",
-        "created_at is blank, so the earliest other date of the order stands for it: "
-        "fill it in if that is wrong",
+        "The order has no created_at, so its earliest other date stands for it: fill it in if "
+        "that is wrong",
         _created_from_other_time,
     ),
     Rule(
