@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -67,11 +68,16 @@ def test_what_the_client_sees_and_what_is_there(
 
 
 @pytest.mark.parametrize("kind", ["drop_before_commit", "drop_after_commit"])
-def test_a_drop_can_be_a_reset(client: Client, sandbox: SandboxProcess, kind: str) -> None:
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_drop_can_be_a_reset(
+    client: Client, sandbox: SandboxProcess, kind: str, reset: bool
+) -> None:
     """``reset = true`` closes with a TCP reset instead of an orderly end."""
-    sandbox.set_faults({"fault": [{"kind": kind, "reset": True}]})
-    with pytest.raises(ConnectionResetError):
+    sandbox.set_faults({"fault": [{"kind": kind, "reset": reset}]})
+    with pytest.raises(ConnectionResetError) as caught:
         client.create(order())
+    # http.client's own error for an orderly end is a kind of ConnectionResetError.
+    assert isinstance(caught.value, http.client.RemoteDisconnected) is not reset
 
 
 def test_latency_comes_before_the_commit_and_adds_to_other_faults(
