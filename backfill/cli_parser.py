@@ -54,11 +54,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if args.command is None:
         sys.stdout.write(SHORT_HELP)
         raise SystemExit(2)
-    # argparse takes exports in one place only; people write them before and after options.
-    exports = [word for word in extras if not word.startswith("-")]
-    if len(exports) < len(extras) or not hasattr(args, "exports"):
-        args.parser.refuse(extras)
-    args.exports = [*getattr(args, "exports", ()), *exports]
+    # argparse takes exports in one place only; people write them before and after options. It
+    # also takes '--wrong=a b' for an export, because of the space.
+    words = [*getattr(args, "exports", ()), *extras]
+    takes_exports = hasattr(args, "exports")
+    if any(word.startswith("-") for word in words) or (extras and not takes_exports):
+        args.parser.refuse(words)
+    if takes_exports:
+        args.exports = words
     return args
 
 
@@ -83,9 +86,9 @@ class Parser(argparse.ArgumentParser):
         """One line that says what is wrong, one that says what to do, and exit code 2."""
         self.exit(2, f"backfill: error: {message}\n  see '{self.prog} --help'\n")
 
-    def refuse(self, extras: Sequence[str]) -> NoReturn:
+    def refuse(self, words: Sequence[str]) -> NoReturn:
         """Name what is unknown, but never what follows it: that may be a credential."""
-        unknown = next((word for word in extras if word.startswith("-")), None)
+        unknown = next((word for word in words if word.startswith("-")), None)
         if unknown is None:
             self.error("more is given than this command takes")
         self._unknown("option", unknown.partition("=")[0], self._option_string_actions)

@@ -220,7 +220,7 @@ class Configuration:
             map=tuple(self._pairs("map").items()),
             severities=tuple(self._severities().items()),
             **self._account(),
-            **self._paths("mapping", "items", "affiliates"),
+            **self._files("mapping", "items", "affiliates"),
             **self._set("format", "sheet", "only_requested_history", "timezone", "date_order"),
             **self._set("currency", "region", "reference_prefix"),
         )
@@ -247,8 +247,9 @@ class Configuration:
 
         :raises UsageError: a value cannot be used, or nothing says which job.
         """
+        job = self.get("job")
         return RunSettings(
-            **self._paths("job") or {"job": default_job(exports)},
+            job=Path(job) if job else default_job(exports),
             headers_shown=tuple(
                 _header_name(given) for given in self._header_lines() if ":" in given.value
             ),
@@ -265,8 +266,13 @@ class Configuration:
         found = {name: self.get(name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 
-    def _paths(self, *names: str) -> dict[str, Any]:
-        return {name: Path(value) for name, value in self._set(*names).items()}
+    def _files(self, *names: str) -> dict[str, Any]:
+        """Those of the files that somebody has named; each has to be there."""
+        found = {name: Path(value) for name, value in self._set(*names).items()}
+        for name, path in found.items():
+            if not path.exists():
+                raise UsageError(f"--{name} {path}: there is no such file")
+        return found
 
     def _account(self) -> dict[str, Any]:
         """The one account for all, from the first place that names one, in either way."""

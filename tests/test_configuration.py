@@ -52,6 +52,8 @@ def test_flags_then_environment_then_file() -> None:
 
 def test_every_setting_arrives() -> None:
     """Each setting of the file reaches the dataclass that holds it, with its own type."""
+    for name in ("shop.toml", "items.csv", "people.csv"):
+        Path(name).touch()
     chosen = load(
         toml="""
         job = "march"
@@ -117,6 +119,7 @@ def test_paths_of_the_file_start_at_the_file(tmp_path: Path) -> None:
     """A relative path in a settings file elsewhere is meant from that file's folder."""
     folder = tmp_path / "etc"
     folder.mkdir()
+    (folder / "people.csv").touch()
     (folder / "shop.toml").write_text('affiliates = "people.csv"\n', encoding="utf-8")
     found = load({"config": str(folder / "shop.toml")}).imports(EXPORTS)
     assert found.affiliates == folder / "people.csv"
@@ -172,6 +175,13 @@ def test_bad_import_values(name: str, value: str, says: str) -> None:
         load({name: value}).imports(EXPORTS)
     assert caught.value.message.startswith(f"--{name.replace('_', '-')}: ")
     assert says in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("name", ["mapping", "items", "affiliates"])
+def test_named_files_must_be_there(name: str) -> None:
+    """A file that an option names has to exist."""
+    with pytest.raises(UsageError, match=f"--{name} x.csv: there is no such file"):
+        load({name: "x.csv"}).imports(EXPORTS)
 
 
 @pytest.mark.parametrize(
