@@ -1,0 +1,41 @@
+"""The reports of a job, written from its checkpoint and the source rows beside it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from backfill.checkpoint import Checkpoint
+from backfill.report.figures import Figures, collect
+from backfill.report.html import write_html
+from backfill.report.machine import write_json
+from backfill.report.masking import Privacy
+from backfill.report.tables import write_rejected_rows, write_results
+from backfill.report.terminal import summary
+
+__all__ = ["Figures", "collect", "summary", "write"]
+
+
+def write(folder: Path, checkpoint: Checkpoint, *, show_personal_data: bool) -> Figures:
+    """Write ``report.html``, ``report.json``, ``results.csv`` and ``rejected_rows.csv``.
+
+    Each file is replaced as a whole. Personal data is masked in the page and in ``report.json``;
+    the rejected rows are there to be mended and stay as they are. ``results.csv`` is made beside
+    the others, on a connection of its own.
+
+    :raises StorageError: a file cannot be written; those before it are, and the old ones stay.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        results = beside.submit(_results, folder, checkpoint.path)
+        figures = collect(checkpoint)
+        privacy = Privacy.of(figures.sources, show=show_personal_data)
+        write_rejected_rows(folder, checkpoint)
+        write_html(folder, checkpoint, figures, privacy)
+        write_json(folder, figures, privacy)
+        results.result()
+    return figures
+
+
+def _results(folder: Path, path: Path) -> Path:
+    with Checkpoint(path, readonly=True) as checkpoint:
+        return write_results(folder, checkpoint)

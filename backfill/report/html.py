@@ -1,0 +1,303 @@
+"""``report.html``: one file that opens offline, for whoever presses the button and whoever signs.
+
+The charts are drawn by Observable Plot and the table of problems is DataTables; both stand in
+``static/`` and in the page itself, so nothing outside it is ever asked (its
+Content-Security-Policy says so to the browser too). What comes from an export only gets in
+through Jinja's escaping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from backfill.checkpoint import Checkpoint, Source, State
+from backfill.report import wording
+from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Account, Figures, Tally
+from backfill.report.files import replacing
+from backfill.report.masking import Privacy, columns_of
+from backfill.report.samples import samples
+from backfill.report.wording import count, money, shortened
+
+NAME = "report.html"
+
+ACCOUNTS_SHOWN = 100
+ACCOUNTS_CHARTED = 15
+SIGN_OFF_LINES_SHOWN = 1000
+VALUE_SHOWN = 160
+
+#: Scripts and styles of the page, in the order in which they are needed.
+_SCRIPTS = ("d3.min.js", "plot.umd.min.js", "dataTables.min.js", "report.js")
+_STYLES = ("report.css",)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """One line of the sign-off: what the export holds against what is in Shout."""
+
+    account: str
+    month: str
+    export: int
+    export_cents: int
+    shout: int
+    shout_cents: int
+
+    @property
+    def orders_missing(self) -> int:
+        return self.export - self.shout
+
+    @property
+    def cents_missing(self) -> int:
+        return self.export_cents - self.shout_cents
+
+
+def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: Privacy) -> Path:
+    """Write ``report.html``."""
+    path = folder / NAME
+    page = (
+        _environment(figures)
+        .get_template("template.html.j2")
+        .render(
+            figures=figures,
+            overall=figures.overall,
+            job=folder.resolve().name.removesuffix(".backfill"),
+            verdict=wording.verdict(figures),
+            tone=_tone(figures),
+            states=[
+                (state, words, figures.overall.orders[state], figures.overall.cents[state])
+                for state, words in wording.STATES.items()
+                if figures.overall.orders[state]
+            ],
+            going=figures.overall.total - figures.overall.count(*NOT_GOING, State.UNDONE),
+            next=wording.next_command(figures, folder),
+            accounts=_accounts(figures),
+            months=_months(figures),
+            problems=_problems(figures, privacy),
+            failures=[
+                (failure, shortened(privacy.text(failure.reason), 300))
+                for failure in figures.failures
+            ],
+            sign_off=_sign_off(figures),
+            samples=samples(folder, checkpoint, figures, privacy),
+            settings=_settings(figures.settings),
+            adopted=figures.remembered("adopted"),
+            verify=figures.remembered("verify"),
+            charts=_charts(figures),
+            masked=not privacy.show,
+            scripts=_static(_SCRIPTS),
+            styles=_static(_STYLES),
+            PROBLEMS_SHOWN=PROBLEMS_SHOWN,
+            State=State,
+        )
+    )
+    with replacing(path) as file:
+        file.write(page.encode())
+    return path
+
+
+def _environment(figures: Figures) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("backfill.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = count
+    environment.filters["money"] = partial(money, currency=figures.currency)
+    environment.filters["short"] = shortened
+    environment.filters["duration"] = _duration
+    environment.filters["delimiter"] = _delimiter
+    environment.filters["unused"] = _unused
+    return environment
+
+
+def _static(names: Iterable[str]) -> Markup:
+    """Our own files word by word: they are code, not data."""
+    folder = resources.files("backfill.report") / "static"
+    return Markup("\n").join(Markup((folder / name).read_text()) for name in names)  # noqa: S704
+
+
+def _tone(figures: Figures) -> str:
+    """How the verdict looks: ``good``, ``mixed`` or ``bad``."""
+    overall = figures.overall
+    not_going = overall.count(*NOT_GOING)
+    if not overall.total or not_going == overall.total:
+        return "bad"
+    return "mixed" if not_going or overall.count(State.SENDING) else "good"
+
+
+def account_name(account: Account) -> str:
+    """How an account is called on the page."""
+    return account.id or "no account"
+
+
+# --- the tables -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Orders and money under one heading."""
+
+    name: str
+    tally: Tally
+
+    @property
+    def going(self) -> int:
+        return self.tally.total - self.not_going
+
+    @property
+    def not_going(self) -> int:
+        return self.tally.count(*NOT_GOING)
+
+
+def _accounts(figures: Figures) -> list[Row]:
+    """The largest accounts, and the rest as one."""
+    rows = [Row(account_name(account), tally) for account, tally in figures.accounts.items()]
+    rest = rows[ACCOUNTS_SHOWN:]
+    if rest:
+        whole = Tally()
+        for row in rest:
+            whole.orders.update(row.tally.orders)
+            whole.cents.update(row.tally.cents)
+        rows[ACCOUNTS_SHOWN:] = [Row(f"{count(len(rest), 'other account')}", whole)]
+    return rows
+
+
+def _months(figures: Figures) -> list[Row]:
+    return [Row(month or "no date", tally) for month, tally in figures.months.items()]
+
+
+def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:
+    return [
+        {
+            "severity": problem.severity,
+            "rule": problem.rule,
+            "source": problem.source,
+            "row": problem.row,
+            "column": problem.column or "",
+            "value": shortened(
+                privacy.cell(problem.source, problem.column, problem.value or ""), VALUE_SHOWN
+            ),
+            "reference_id": shortened(problem.reference_id or "", VALUE_SHOWN),
+            "message": shortened(privacy.message(problem), 2 * VALUE_SHOWN),
+        }
+        for problem in figures.problems
+    ]
+
+
+def _sign_off(figures: Figures) -> Sequence[SignOff]:
+    """By account and month; where that is too long, only the lines with a difference."""
+    if not figures.delivered:
+        return []
+    lines = [
+        SignOff(
+            account_name(account),
+            month or "no date",
+            tally.total,
+            tally.cents.total(),
+            tally.count(*IN_SHOUT),
+            tally.money(*IN_SHOUT),
+        )
+        for (account, month), tally in figures.ledger.items()
+    ]
+    if len(lines) > SIGN_OFF_LINES_SHOWN:
+        lines = [line for line in lines if line.orders_missing][:SIGN_OFF_LINES_SHOWN]
+    return sorted(lines, key=lambda line: (line.account, line.month))
+
+
+def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Settings that say something, in words."""
+    said = []
+    for name, value in settings.items():
+        if value in (None, False, "", [], {}):
+            continue
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        said.append((name.replace("_", "-"), text))
+    return said
+
+
+# --- the charts -----------------------------------------------------------------------------
+
+
+def _charts(figures: Figures) -> dict[str, Any]:
+    """What ``report.js`` draws; money in whole units of the currency, since nobody reads cents."""
+    return {
+        "currency": figures.currency,
+        "months": [
+            {
+                "month": row.name,
+                "going": row.going,
+                "stopped": row.not_going,
+                "money": round((row.tally.cents.total() - row.tally.money(*NOT_GOING)) / 100, 2),
+                "lost": round(row.tally.money(*NOT_GOING) / 100, 2),
+            }
+            for row in _months(figures)
+            if row.name != "no date"
+        ],
+        "rules": [
+            {"rule": issue.rule, "severity": issue.severity, "orders": issue.orders or issue.rows}
+            for issue in figures.issues
+        ],
+        "accounts": [
+            {"account": shortened(account_name(account), 24), "money": tally.kept_cents / 100}
+            for account, tally in list(figures.accounts.items())[:ACCOUNTS_CHARTED]
+        ],
+        "distribution": [
+            {"label": _range(bar.low, bar.high), "orders": bar.orders}
+            for bar in figures.distribution
+        ],
+        "activity": [
+            {
+                "minute": f"{minute}Z",
+                "created": wire.created,
+                "failed": wire.failed,
+                "retries": wire.retries,
+                "rate_limited": wire.rate_limited,
+            }
+            for minute, wire in figures.activity.items()
+        ],
+    }
+
+
+def _range(low: int, high: int | None) -> str:
+    """``5–10`` in whole units of the currency."""
+    return f"{_compact(low)}+" if high is None else f"{_compact(low)}–{_compact(high)}"
+
+
+def _compact(cents: int) -> str:
+    units = cents // 100
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if units >= size:
+            return f"{units // size}{letter}"
+    return str(units)
+
+
+# --- words of the page ----------------------------------------------------------------------
+
+
+def _duration(seconds: float) -> str:
+    """``12 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _delimiter(text: str) -> str:
+    return {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}.get(text, repr(text))
+
+
+def _unused(source: Source) -> list[str]:
+    """Columns that no field is read from."""
+    used = {
+        name for spec in source.details.get("mapping", {}).values() for name in columns_of(spec)
+    }
+    return [name for name in source.details.get("columns", ()) if name not in used]

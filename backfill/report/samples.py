@@ -1,0 +1,138 @@
+"""A few orders shown whole: the rows as they stand in the export beside the body to be sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from backfill.checkpoint import Checkpoint, Source, State
+from backfill.prepare import spool
+from backfill.report import wording
+from backfill.report.figures import Figures
+from backfill.report.masking import Privacy, columns_of
+from backfill.report.tables import addresses
+
+_WITH_PROBLEMS = 3
+_ROWS_SHOWN = 8
+_BODY_LINES_SHOWN = 150
+_CELL_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Rows of one source: what stands in each mapped column that is not blank."""
+
+    source: str
+    numbers: Sequence[int]
+    columns: Mapping[str, Sequence[str]]
+    more: int
+    """rows that are not shown"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An order, where it came from and what is sent."""
+
+    reference_id: str | None
+    state: State
+    reason: str | None
+    cells: Sequence[Cells]
+    body: str | None
+    """the request body, laid out for reading; None where none is sent"""
+    sha256: str | None
+    """of the exact bytes"""
+
+
+def samples(
+    folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: Privacy
+) -> list[Sample]:
+    """Orders with problems of different rules, orders of several lines, and a plain one."""
+    orders = checkpoint.query(
+        "SELECT id, reference_id, state, reason, source_file, source_rows, payload, payload_sha256"
+        f" FROM orders WHERE id IN ({', '.join(map(str, _chosen(checkpoint, figures)))})"
+        " ORDER BY state = 'rejected', id"
+    ).fetchall()
+    sources = {source.source: source for source in figures.sources}
+    found = _Rows(folder, sources, [(row["source_file"], row["source_rows"]) for row in orders])
+    return [
+        Sample(
+            row["reference_id"],
+            State(row["state"]),
+            None if row["reason"] is None else privacy.text(row["reason"]),
+            list(found.cells(row["source_file"], row["source_rows"], privacy)),
+            _body(row["payload"], privacy),
+            row["payload_sha256"],
+        )
+        for row in orders
+    ]
+
+
+def _chosen(checkpoint: Checkpoint, figures: Figures) -> list[int]:
+    firsts = (
+        next((one.order for one in issue.examples if one.order), 0) for issue in figures.issues
+    )
+    chosen = list(dict.fromkeys(order for order in firsts if order))[:_WITH_PROBLEMS]
+    for lines, count in (("BETWEEN 2 AND 6", 2), ("= 1", 1)):
+        chosen += [
+            row["id"]
+            for row in checkpoint.query(
+                "SELECT id FROM orders"
+                f" WHERE state <> 'rejected' AND line_items {lines} LIMIT {count}"
+            )
+        ]
+    return list(dict.fromkeys(chosen))
+
+
+def _body(payload: str | None, privacy: Privacy) -> str | None:
+    if not payload:
+        return None
+    body: dict[str, Any] = json.loads(payload)
+    lines = json.dumps(privacy.body(body), ensure_ascii=False, indent=2).splitlines()
+    shown = [wording.cut(line, _CELL_SHOWN) for line in lines[:_BODY_LINES_SHOWN]]
+    if len(lines) > len(shown):
+        shown.append(f"… and {len(lines) - len(shown):,} more lines")
+    return "\n".join(shown)
+
+
+class _Rows:
+    """The source rows of some orders, each source read once."""
+
+    def __init__(
+        self, folder: Path, sources: Mapping[str, Source], places: Sequence[tuple[str, str]]
+    ) -> None:
+        self._sources = sources
+        wanted: dict[str, set[int]] = {}
+        for source_file, source_rows in places:
+            for label, numbers in addresses(source_file, source_rows, sources):
+                wanted.setdefault(label, set()).update(numbers)
+        self._rows: dict[str, pa.Table] = {
+            label: spool.take_rows(folder, sources[label].details["rows_file"], numbers)
+            for label, numbers in wanted.items()
+        }
+
+    def cells(self, source_file: str, source_rows: str, privacy: Privacy) -> Iterator[Cells]:
+        """The rows of one order, source by source."""
+        for label, numbers in addresses(source_file, source_rows, self._sources):
+            rows = self._rows[label]
+            shown = numbers[:_ROWS_SHOWN]
+            rows = rows.filter(pa.array(np.isin(rows["_row"].to_numpy(), shown)))
+            columns = {}
+            for name in self._mapped(label):
+                texts = [text or "" for text in rows[name].to_pylist()]
+                if any(text.strip() for text in texts):
+                    columns[name] = [
+                        wording.cut(privacy.cell(label, name, text), _CELL_SHOWN) for text in texts
+                    ]
+            yield Cells(label, shown, columns, len(numbers) - len(shown))
+
+    def _mapped(self, label: str) -> list[str]:
+        """The columns that fields are read from, in the order of the source."""
+        details = self._sources[label].details
+        used = {name for spec in details.get("mapping", {}).values() for name in columns_of(spec)}
+        return [name for name in details.get("columns", ()) if name in used]

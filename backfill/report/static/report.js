@@ -1,0 +1,132 @@
+"use strict";
+// Draws the charts and wakes up the table of problems. Everything it shows is in the page already.
+(() => {
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const whole = d3.format(",");
+  const short = (n) => d3.format(Math.abs(n) >= 1000 ? ".3~s" : "~")(n).replace("G", "B");
+  const money = (n) => `${figures.currency} ${d3.format(",.2f")(n)}`;
+  const GOING = "going";
+  const STOPPED = "not going";
+  const fates = { domain: [GOING, STOPPED], range: ["var(--go)", "var(--stop)"] };
+  const style = { fontFamily: "inherit", fontSize: "12px", background: "transparent" };
+
+  const byMonth = (width, label, going, stopped, say) => {
+    const bars = figures.months.flatMap((row) => {
+      const month = new Date(`${row.month}-01T00:00:00Z`);
+      return [
+        { month, fate: GOING, n: row[going] },
+        { month, fate: STOPPED, n: row[stopped] },
+      ].filter((bar) => bar.n);
+    });
+    return Plot.plot({
+      width, height: 260, marginLeft: 48, style, ariaLabel: label,
+      x: { type: "utc", label: null },
+      y: { grid: true, label: null, ticks: 5, tickFormat: short },
+      color: { ...fates, legend: bars.some((bar) => bar.fate === STOPPED) },
+      marks: [
+        Plot.ruleY([0]),
+        Plot.rectY(bars, {
+          x: "month", interval: "month", y: "n", fill: "fate", order: [GOING, STOPPED], inset: 0.5,
+          title: (bar) => `${d3.utcFormat("%B %Y")(bar.month)}\n${say(bar.n)} ${bar.fate}`, tip: true,
+        }),
+      ],
+    });
+  };
+
+  const ranked = (width, label, rows, name, n, fill, say) => Plot.plot({
+    width, height: 34 + rows.length * 24, marginLeft: Math.min(12 + 7.2 * d3.max(rows, (row) => row[name].length), width / 2.4),
+    marginRight: 56, style, ariaLabel: label,
+    x: { axis: null },
+    y: { label: null, tickSize: 0, domain: rows.map((row) => row[name]) },
+    marks: [
+      Plot.barX(rows, { y: name, x: n, fill, insetTop: 2, insetBottom: 2, title: (row) => `${row[name]}\n${say(row[n])}`, tip: true }),
+      Plot.text(rows, { y: name, x: n, text: (row) => short(row[n]), textAnchor: "start", dx: 5 }),
+    ],
+  });
+
+  const charts = {
+    "chart-orders": (width) => byMonth(width, "Orders by month", "going", "stopped", whole),
+    "chart-money": (width) => byMonth(width, "Money by month", "money", "lost", money),
+    "chart-rules": (width) => ranked(
+      width, "Problems by rule", figures.rules, "rule", "orders",
+      (row) => (row.severity === "error" ? "var(--stop)" : "var(--aside)"), whole,
+    ),
+    "chart-accounts": (width) => ranked(
+      width, "Top accounts by money", figures.accounts, "account", "money", "var(--go)", money,
+    ),
+    "chart-totals": (width) => Plot.plot({
+      width, height: 260, marginLeft: 48, marginBottom: 46, style, ariaLabel: "Distribution of order totals",
+      x: { domain: figures.distribution.map((bar) => bar.label), label: null, tickSize: 0, tickRotate: -40 },
+      y: { grid: true, label: null, ticks: 5, tickFormat: short },
+      marks: [
+        Plot.ruleY([0]),
+        Plot.barY(figures.distribution, {
+          x: "label", y: "orders", fill: "var(--wait)",
+          title: (bar) => `${figures.currency} ${bar.label}\n${whole(bar.orders)} orders`, tip: true,
+        }),
+      ],
+    }),
+    "chart-activity": (width) => {
+      const series = { created: "created", failed: "refused", retries: "sent again", rate_limited: "rate limited" };
+      const points = figures.activity.flatMap((row) => Object.entries(series)
+        .map(([key, name]) => ({ minute: new Date(row.minute), name, n: row[key] })));
+      const lines = points.filter((point) => point.name !== "created");
+      return Plot.plot({
+        width, height: 260, marginLeft: 48, style, ariaLabel: "Orders created per minute",
+        x: { type: "utc", label: null },
+        y: { grid: true, label: null, ticks: 5, tickFormat: short },
+        color: { domain: Object.values(series), range: ["var(--go)", "var(--stop)", "var(--wait)", "var(--aside)"], legend: true },
+        marks: [
+          Plot.ruleY([0]),
+          Plot.rectY(points.filter((point) => point.name === "created"), {
+            x: "minute", interval: "minute", y: "n", fill: "name", fillOpacity: 0.55, inset: 0.5,
+            title: (point) => `${d3.utcFormat("%H:%M")(point.minute)} UTC\n${whole(point.n)} created`, tip: true,
+          }),
+          Plot.lineY(lines, { x: "minute", y: "n", stroke: "name", strokeWidth: 2, curve: "monotone-x" }),
+          Plot.dot(lines, { x: "minute", y: "n", fill: "name", r: 2.5, filter: (point) => point.n > 0 }),
+        ],
+      });
+    },
+  };
+
+  const data = {
+    "chart-orders": figures.months, "chart-money": figures.months, "chart-rules": figures.rules,
+    "chart-accounts": figures.accounts, "chart-totals": figures.distribution, "chart-activity": figures.activity,
+  };
+  const drawn = new WeakMap();
+  const observer = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) {
+      const width = Math.floor(contentRect.width);
+      if (!width || drawn.get(target) === width) continue;
+      drawn.set(target, width);
+      const plot = charts[target.parentElement.id](width);
+      const svg = plot.matches("svg") ? plot : plot.querySelector(":scope > svg");
+      svg.setAttribute("role", "img");
+      target.replaceChildren(plot);
+    }
+  });
+  for (const [id, rows] of Object.entries(data)) {
+    const figure = document.getElementById(id);
+    if (!figure) continue;
+    if (rows.length) observer.observe(figure.querySelector(".plot"));
+    else figure.remove();
+  }
+
+  if (!document.getElementById("each")) return;
+  const table = new DataTable("#each", {
+    pageLength: 25, autoWidth: false, order: [],
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: "paging" },
+    language: { emptyTable: "No problems", zeroRecords: "No problem fits the search" },
+  });
+  const exactly = (column, value) => table.column(column).search(value, { exact: Boolean(value) });
+  const say = () => {
+    const { recordsDisplay, recordsTotal } = table.page.info();
+    document.getElementById("shown").textContent = `${whole(recordsDisplay)} of ${whole(recordsTotal)}`;
+  };
+  table.on("draw", say);
+  document.querySelector(".filters").hidden = false;
+  document.getElementById("search").addEventListener("input", (event) => table.search(event.target.value).draw());
+  document.getElementById("severity").addEventListener("change", (event) => exactly(0, event.target.value).draw());
+  document.getElementById("rule").addEventListener("change", (event) => exactly(1, event.target.value).draw());
+  say();
+})();

@@ -1,0 +1,218 @@
+"""The two files of rows: ``results.csv``, one row an order, and ``rejected_rows.csv``, to mend.
+
+``results.csv`` is for programs and for a look in a spreadsheet: UTF-8 without a byte order mark,
+texts in quotes. A reference id, account or reason that a spreadsheet would run as a formula gets
+an apostrophe in front, as a spreadsheet itself would put it; every other text is as it is.
+
+``rejected_rows.csv`` goes back into ``backfill run``, so its cells are the source's own text,
+formulas and all (the rule ``formula_like`` warns of them). A byte order mark stands in front
+where there is more than ASCII in it, since Excel garbles names without one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from backfill.checkpoint import Checkpoint, Source, row_numbers
+from backfill.prepare import spool
+from backfill.report.figures import NOT_GOING
+from backfill.report.files import replacing
+
+RESULTS = "results.csv"
+REJECTED_ROWS = "rejected_rows.csv"
+
+RESULT_COLUMNS = (
+    "reference_id",
+    "account_id",
+    "state",
+    "shout_order_id",
+    "http_status",
+    "reason",
+    "source_file",
+    "source_rows",
+)
+#: What is added to the source's own columns.
+MARK_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
+
+_CHUNK = 8192
+
+
+# --- results.csv ----------------------------------------------------------------------------
+
+
+def _text(column: str) -> str:
+    """A column's text, never NULL, and nothing that a spreadsheet would run."""
+    return (
+        f"CASE WHEN {column} IS NULL THEN ''"
+        f" WHEN substr({column}, 1, 1) IN ('=', '+', '-', '@', char(9), char(13))"
+        f" THEN '''' || {column} ELSE {column} END"
+    )
+
+
+# SQLite itself writes the lines: %w doubles the quotes in a text. It is twice as fast as rows
+# that become Python objects first, and leaves the other core to whoever reads the figures.
+_RESULT_LINES = f"""
+    SELECT group_concat(line, '') FROM (
+        SELECT printf('"%w","%w",%s,"%w",%s,"%w","%w","%w"' || char(10),
+                      {_text("reference_id")}, {_text("account_id")}, state,
+                      {_text("shout_order_id")}, http_status, {_text("reason")},
+                      source_file, source_rows) AS line
+        FROM orders WHERE id > ? AND id <= ? ORDER BY id
+    )
+"""
+
+
+def write_results(folder: Path, checkpoint: Checkpoint) -> Path:
+    """Write ``results.csv``: one row an order, in the order of appearance."""
+    path = folder / RESULTS
+    last = checkpoint.query("SELECT coalesce(max(id), 0) FROM orders").fetchone()[0]
+    with replacing(path) as file:
+        file.write((",".join(RESULT_COLUMNS) + "\n").encode())
+        for start in range(0, last, _CHUNK):
+            lines = checkpoint.query(_RESULT_LINES, (start, start + _CHUNK)).fetchone()[0]
+            file.write((lines or "").encode())
+    return path
+
+
+# --- rejected_rows.csv ----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Marks:
+    """Rows of one source that did not go, and why: parallel columns."""
+
+    rows: list[int] = field(default_factory=list)
+    rules: list[str | None] = field(default_factory=list)
+    reasons: list[str | None] = field(default_factory=list)
+
+    def add(self, row: int, rule: str | None, reason: str | None) -> None:
+        self.rows.append(row)
+        self.rules.append(rule)
+        self.reasons.append(reason)
+
+
+def write_rejected_rows(folder: Path, checkpoint: Checkpoint) -> list[Path]:
+    """Write every source row of every order that did not go, in the source's own columns.
+
+    Sources with the same header share a file. The one with the most rows is ``rejected_rows.csv``,
+    the next ``rejected_rows-2.csv`` and so on; the first is there even where no row is in it.
+    """
+    sources = checkpoint.sources()
+    marks = _marks(checkpoint, sources)
+    groups: dict[tuple[str, ...], list[pa.Table]] = {}
+    for source in sources:
+        groups.setdefault(_own_header(source), []).append(
+            _marked(folder, source, marks[source.source])
+        )
+    ordered = sorted(groups.items(), key=lambda group: -sum(part.num_rows for part in group[1]))
+    filled = [group for group in ordered if any(part.num_rows for part in group[1])]
+    paths = [
+        _write_rows(_numbered(folder, number), header, parts)
+        for number, (header, parts) in enumerate(filled or ordered[:1], start=1)
+    ]
+    for stale in set(folder.glob("rejected_rows-*.csv")) - set(paths):
+        stale.unlink()
+    return paths
+
+
+def _numbered(folder: Path, number: int) -> Path:
+    return folder / (REJECTED_ROWS if number == 1 else f"rejected_rows-{number}.csv")
+
+
+def _marks(checkpoint: Checkpoint, sources: Sequence[Source]) -> dict[str, Marks]:
+    """By source, the rows of orders that did not go, then the rows that belong to no order."""
+    marks = {source.source: Marks() for source in sources}
+    places = ", ".join("?" * len(NOT_GOING))
+    orders = checkpoint.query(
+        "SELECT source_file, source_rows, rule, reason FROM orders"
+        f" WHERE state IN ({places}) ORDER BY id",
+        NOT_GOING,
+    )
+    for source_file, source_rows, rule, reason in orders:
+        for label, rows in addresses(source_file, source_rows, marks):
+            for row in rows:
+                marks[label].add(row, rule, reason)
+    strays = checkpoint.query(
+        "SELECT source_file, row, rule, message FROM problems"
+        " WHERE severity = 'error' AND order_id IS NULL AND row NOT NULL ORDER BY id"
+    )
+    for label, row, rule, message in strays:
+        marks[label].add(row, rule, message)
+    return marks
+
+
+def addresses(
+    source_file: str, source_rows: str, labels: Collection[str]
+) -> Iterator[tuple[str, list[int]]]:
+    """Where an order stands: ``a.csv; b.csv`` and ``2-4,9; 7`` as sources with their rows."""
+    parts = source_rows.split("; ")
+    if len(parts) == 1:
+        yield source_file, row_numbers(source_rows)
+        return
+    rest = source_file
+    for part in parts:
+        # A label may itself have "; " in it, so it is looked up, not split off.
+        label = max((one for one in labels if f"{rest}; ".startswith(f"{one}; ")), key=len)
+        rest = rest[len(label) + 2 :]
+        yield label, row_numbers(part)
+
+
+def _own_header(source: Source) -> tuple[str, ...]:
+    """The header as it stands in the source, without what an earlier report has added."""
+    header = tuple(source.details["header"])
+    return header[: -len(MARK_COLUMNS)] if _is_mended(header) else header
+
+
+def _is_mended(header: Sequence[str]) -> bool:
+    return tuple(header[-len(MARK_COLUMNS) :]) == MARK_COLUMNS
+
+
+def _marked(folder: Path, source: Source, marks: Marks) -> pa.Table:
+    """The rows of one source with the four columns that say where they stand and why."""
+    own = spool.take_rows(folder, source.details["rows_file"], marks.rows)
+    rows = own["_row"]
+    # A row in two orders (they share a packed cell) is named with the first one's reason.
+    numbers, first = np.unique(np.array(marks.rows, dtype=np.int64), return_index=True)
+    mark = pa.array(first[np.searchsorted(numbers, rows.to_numpy())])
+    columns = [own[name] for name in source.details["columns"]]
+    places = [pa.array([source.source] * len(rows), pa.string()), rows.cast("string")]
+    if _is_mended(source.details["header"]):
+        # The rows of a mended file stand in the export that it came from.
+        came_from = columns[-len(MARK_COLUMNS) : -2]
+        columns = columns[: -len(MARK_COLUMNS)]
+        places = [_first_filled(there, here) for there, here in zip(came_from, places, strict=True)]
+    why = [pa.array(texts, pa.string()).take(mark) for texts in (marks.rules, marks.reasons)]
+    arrays = [*columns, *places, *why]
+    return pa.table(arrays, names=[str(index) for index in range(len(arrays))])
+
+
+def _first_filled(texts: pa.ChunkedArray, others: pa.Array) -> pa.ChunkedArray:
+    blank = pc.equal(pc.fill_null(texts, ""), "")
+    return pc.if_else(blank, others, texts)
+
+
+def _write_rows(path: Path, header: Sequence[str], parts: Sequence[pa.Table]) -> Path:
+    """Write the parts one below the other, under the header."""
+    with replacing(path) as file:
+        top = io.StringIO()
+        csv.writer(top, lineterminator="\n").writerow([*header, *MARK_COLUMNS])
+        if not (top.getvalue().isascii() and all(map(_is_ascii, parts))):
+            file.write(b"\xef\xbb\xbf")
+        file.write(top.getvalue().encode())
+        options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
+        for part in parts:
+            pa.csv.write_csv(part, file, options)
+    return path
+
+
+def _is_ascii(table: pa.Table) -> bool:
+    return all(pc.all(pc.string_is_ascii(column), min_count=0).as_py() for column in table.columns)
