@@ -6,7 +6,8 @@ product, so that the demo and the tests can hold the product to it. It has for e
 - ``options``: what the product needs to be told beside the file (paths relative to the samples);
 - ``rows``: rows that belong to orders; ``blank_rows``: rows that do not;
 - ``states``: by state the orders, and for those that are not rejected their line items and cents;
-- ``rules``: orders by the rule that must find them; ``faults``: the planted ones, one by one;
+- ``rules``: orders by rule: of those that go all that find them, of a rejected one its reason;
+- ``faults``: the planted ones, one by one;
 - ``asked_for_no_history``: orders that ``--only-requested-history`` skips as well.
 """
 
@@ -347,7 +348,9 @@ def expect(sample: Sample) -> dict[str, object]:
         state = "skipped" if "affiliate_not_connected" in found else "pending"
         if order.planted is not None and order.planted.rule is not None:
             state = order.planted.state
-            found += (order.planted.rule, *order.planted.also)
+            if state == "rejected":
+                found.clear()  # what else there is to say of it is of no interest
+            found.append(order.planted.rule)
             fault = {"rule": order.planted.rule, "state": state, "why": order.planted.why}
             faults.append({"reference_id": keys[order.key], **fault})
         rules.update(found)

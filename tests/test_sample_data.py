@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 import subprocess
 import sys
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +23,20 @@ def generate(*options: str | Path) -> None:
     """Run the generator as a person does."""
     script = SAMPLES / "generate.py"
     subprocess.run([sys.executable, script, *options], check=True, timeout=60)
+
+
+def validate(name: str, job: Path, *options: str) -> None:
+    """The product's dry run on a sample; some of its orders are rejected, so it exits with 3."""
+    places = [SAMPLES / text if text.endswith(".csv") else text for text in options]
+    arguments = (SAMPLES / name, "--job", job, "--progress", "none", *places)
+    done = subprocess.run(
+        [sys.executable, "-m", "backfill", "validate", *arguments],
+        cwd=SAMPLES.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 3, done.stderr
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -102,6 +119,50 @@ def test_every_phone_of_the_samples_is_real_unless_planted() -> None:
         phones = {r[column] for r in rows_of(SAMPLES / name) if r[key] not in planted} - {""}
         assert len(phones) > 50
         assert not [phone for phone in phones if not is_valid(phone)]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_dry_run_finds_what_was_planted_and_nothing_else(tmp_path: Path, name: str) -> None:
+    """Orders, line items, cents and findings, each as counted while the sample was made."""
+    expected = EXPECTED[name]
+    validate(name, tmp_path / "job", *expected["options"])
+    with closing(sqlite3.connect(tmp_path / "job" / "checkpoint.sqlite")) as db:
+        for state, counts in expected["states"].items():
+            of_state = f"FROM orders WHERE state = '{state}'"
+            orders, lines, cents = db.execute(
+                f"SELECT count(*), sum(line_items), sum(total_cents) {of_state}"
+            ).fetchone()
+            assert (state, orders) == (state, counts["orders"])
+            if state != "rejected" and orders:
+                assert (lines, cents) == (counts["line_items"], counts["total_cents"])
+        rules = Counter(
+            dict(
+                db.execute(
+                    "SELECT p.rule, sum(p.orders) FROM problems p LEFT JOIN orders o"
+                    " ON o.id = p.order_id WHERE coalesce(o.state, '') != 'rejected' GROUP BY 1"
+                )
+            )
+        )
+        reasons = "SELECT rule, count(*) FROM orders WHERE state = 'rejected' GROUP BY 1"
+        rules.update(dict(db.execute(reasons)))
+        assert rules == expected["rules"]
+        for fault in expected["faults"]:
+            found = db.execute(
+                "SELECT state, rule FROM orders WHERE coalesce(reference_id, '') = ?",
+                (fault["reference_id"],),
+            ).fetchall()
+            rejected = fault["state"] == "rejected"
+            assert found == [(fault["state"], fault["rule"] if rejected else None)], fault
+
+
+def test_only_requested_history_skips_who_did_not_ask(tmp_path: Path) -> None:
+    """Orders of affiliates who connected and asked for no history are set aside as well."""
+    expected = EXPECTED["orders.csv"]
+    validate("orders.csv", tmp_path / "job", *expected["options"], "--only-requested-history")
+    report = json.loads((tmp_path / "job" / "report.json").read_text(encoding="utf-8"))
+    more = expected["asked_for_no_history"]
+    assert report["orders"]["skipped"] == expected["states"]["skipped"]["orders"] + more
+    assert report["orders"]["pending"] == expected["states"]["pending"]["orders"] - more
 
 
 def test_big_generic_file_repeats_what_belongs_to_the_order(tmp_path: Path) -> None:
