@@ -113,7 +113,8 @@ def _batches(
     for index, one in enumerate(surveyed):
         for batch in spool.batches(folder, one.rows_file):
             rows, ignored = taken_rows(fields.apply(one.mapping, batch))
-            incoming.add_problems(_ignored(ignored, one.table.source))
+            if ignored.num_rows:
+                incoming.add_problems(_ignored(ignored, one.table.source))
             if one.mapping.mended:
                 incoming.add_mended(_mended(rows))
             source = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
