@@ -162,7 +162,7 @@ def _require_text(origin: Origin, source: str) -> None:
         raise SourceError(
             source, "holds other files or a workbook", hint="unpack it and give what is inside"
         )
-    text = start.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip()[:1000].lower()
+    text = start.lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"").lstrip()[:1000].lower()
     if text.startswith((b"<!doctype", b"<html", b"<table", b"<head", b"<?xml", b"<meta")):
         raise SourceError(
             source,

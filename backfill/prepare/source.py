@@ -83,8 +83,8 @@ def find_header(records: Sequence[Sequence[str]], knows: HeaderJudge) -> Header 
 
     A record that the judge knows wins; what it thinks counts less for a record that fills fewer
     cells than records here usually do, as titles are. Where it knows none, the first record that
-    is no title: one with at least half of the usual cells. So without any evidence it is the first
-    record that is not blank.
+    is no title: one with nearly as many filled cells as usual. So without any evidence it is the
+    first record that is not blank.
     """
     filled = [sum(1 for cell in record if cell.strip()) for record in records]
     candidates = [index for index, count in enumerate(filled) if count]
@@ -99,7 +99,7 @@ def find_header(records: Sequence[Sequence[str]], knows: HeaderJudge) -> Header 
     if scores[best] >= _KNOWN:
         return Header(best, scores[best])
     for index in candidates:
-        if 2 * filled[index] >= usual and not _is_data(records[index]):
+        if filled[index] >= 0.8 * usual and not _is_data(records[index]):
             return Header(index, scores[index])
     return Header(candidates[0], scores[candidates[0]])
 
@@ -124,13 +124,13 @@ def unique_columns(header: Sequence[str]) -> tuple[str, ...]:
 
 
 def without_blank_rows(table: pa.Table) -> pa.Table:
-    """Drops the rows in which every cell is blank; `_row` and `_ragged` are no cells."""
+    """Drops the rows in which every cell is blank. A ragged row stays: it had other cells too."""
     suspects: pa.Array | None = None
     for name in table.column_names:
         if name in (ROW, RAGGED):
             continue
         cells = table[name] if suspects is None else table[name].take(suspects)
-        blank = pc.equal(pc.utf8_length(pc.ascii_trim_whitespace(cells)), 0)
+        blank = pc.equal(pc.utf8_trim_whitespace(cells), "")
         blank = pc.fill_null(blank, True)
         found = pa.array(np.flatnonzero(blank.to_numpy()))
         suspects = found if suspects is None else suspects.take(found)
@@ -138,8 +138,8 @@ def without_blank_rows(table: pa.Table) -> pa.Table:
             return table
     if suspects is None:
         return table
-    keep = np.ones(table.num_rows, dtype=bool)
-    keep[suspects.to_numpy()] = False
+    keep = table[RAGGED].to_numpy().copy()
+    keep |= ~np.isin(np.arange(table.num_rows), suspects.to_numpy())
     return table.filter(pa.array(keep))
 
 

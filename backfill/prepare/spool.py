@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +43,26 @@ def writing(folder: Path, table: SourceTable) -> Iterator[Callable[[pa.Table], N
         [*((name, pa.string()) for name in table.columns), (ROW, pa.int64()), (RAGGED, pa.bool_())]
     )
     try:
-        final.parent.mkdir(mode=0o700, exist_ok=True)
-        owner_only = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    except OSError as error:
-        raise _refused(final, "written", error) from error
-    try:
-        with open(owner_only, "wb") as file, _arrow_writer(file, schema, final) as write:
+        with _told(final, "written"):
+            final.parent.mkdir(mode=0o700, exist_ok=True)
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            file = pa.OSFile(str(partial), "wb")
+        with file:
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            writer = pa.ipc.new_file(file, schema, options=options)
+
+            def write(batch: pa.Table) -> None:
+                with _told(final, "written"):
+                    writer.write_table(batch.select(schema.names), max(1, batch.num_rows))
+
             yield write
-        partial.replace(final)
+            with _told(final, "written"):
+                writer.close()
+        with _told(final, "written"):
+            partial.replace(final)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise
 
 
@@ -84,48 +94,24 @@ def take_rows(folder: Path, rows_file: str, rows: Iterable[int]) -> pa.Table:
 
 
 @contextmanager
-def _arrow_writer(
-    file: object, schema: pa.Schema, path: Path
-) -> Iterator[Callable[[pa.Table], None]]:
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    failure: OSError | None = None
-
-    def write(batch: pa.Table) -> None:
-        nonlocal failure
-        try:
-            writer.write_table(batch.select(schema.names), max_chunksize=max(1, batch.num_rows))
-        except OSError as error:
-            failure = error
-            raise _refused(path, "written", error) from error
-
-    writer = pa.ipc.new_file(file, schema, options=options)
-    try:
-        yield write
-    finally:
-        try:
-            writer.close()
-        except OSError as error:
-            if failure is None:
-                raise _refused(path, "written", error) from error
+def _opened(path: Path, only: str | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    with _told(path, "read"), pa.memory_map(str(path)) as file:
+        schema = pa.ipc.open_file(file).schema
+        fields = None if only is None else [schema.get_field_index(only)]
+        options = pa.ipc.IpcReadOptions(included_fields=fields)
+        yield pa.ipc.open_file(file, options=options)
 
 
 @contextmanager
-def _opened(path: Path, only: str | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+def _told(path: Path, done: str) -> Iterator[None]:
+    """Turns what Arrow and the system raise into a line for people."""
     try:
-        with pa.memory_map(str(path)) as file:
-            schema = pa.ipc.open_file(file).schema
-            fields = None if only is None else [schema.get_field_index(only)]
-            options = pa.ipc.IpcReadOptions(included_fields=fields)
-            yield pa.ipc.open_file(file, options=options)
+        yield
     except (OSError, pa.ArrowInvalid) as error:
-        raise _refused(path, "read", error) from error
-
-
-def _refused(path: Path, done: str, error: Exception) -> StorageError:
-    reason = getattr(error, "strerror", None) or error
-    return StorageError(
-        f"{path}: the source rows cannot be {done} ({reason})",
-        hint="free space or permissions of the job folder may be the cause"
-        if done == "written"
-        else "run the job again with its exports: that writes them anew",
-    )
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise StorageError(
+            f"{path}: the source rows cannot be {done} ({reason})",
+            hint="free space or permissions of the job folder may be the cause"
+            if done == "written"
+            else "run the job again with its exports: that writes them anew",
+        ) from error

@@ -37,7 +37,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_LITTER = re.compile("[\0\r]")
+_LITTER = re.compile(f"[\0\r]|{STRAY_CR}")
 _MIXED = "utf-8 with windows-1252 in places"
 _ENOUGH_BAD_BYTES = 1000
 

@@ -11,9 +11,10 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import compress, islice
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -34,6 +35,7 @@ from backfill.prepare.source import (
 from backfill.prepare.streams import STRAY_CR, Origin, Survey, open_clean, survey
 
 _DELIMITERS = (",", ";", "\t", "|")
+_NO_TEXT = ' \t\r\n"' + "".join(_DELIMITERS)
 _HEAD_BYTES = 1 << 18
 _HEAD_RECORDS = 30
 _MIN_BLOCK, _MAX_BLOCK = 1 << 20, 1 << 24
@@ -48,8 +50,6 @@ class Layout:
     header: tuple[str, ...]
     """As it stands, with empty cells added where nearly all rows are wider."""
     header_row: int
-    score: float
-    """What the judge thinks of the header."""
     offset: int
     """Where the first record below the header begins, in bytes of clean UTF-8."""
     record_bytes: int
@@ -144,10 +144,10 @@ def find_layout(source: str, head: str, is_all: bool, knows: HeaderJudge) -> Lay
         header = find_header([cells for cells, _ in records], knows)
         if header is not None:
             fit = _fit([cells for cells, _ in records], header, delimiter)
-            candidates.append((header.score, fit, delimiter, header.index, records))
-    if not candidates:
+            candidates.append((header.score * fit, fit, delimiter, header.index, records))
+    if not candidates or (is_all and not head.strip(_NO_TEXT)):
         raise SourceError(source, "is empty: blank lines only", hint="export it again")
-    score, _, delimiter, index, records = max(candidates, key=lambda each: each[:2])
+    *_, delimiter, index, records = max(candidates, key=lambda each: each[:2])
     below = [cells for cells, _ in records[index + 1 :] if any(map(str.strip, cells))]
     if is_all and not below:
         raise SourceError(
@@ -161,7 +161,6 @@ def find_layout(source: str, head: str, is_all: bool, knows: HeaderJudge) -> Lay
         delimiter=delimiter,
         header=(*header_cells, *[""] * (width - len(header_cells))),
         header_row=index + 1,
-        score=score,
         offset=offset,
         record_bytes=max(1, rest // max(1, len(records) - index - 1)),
     )
@@ -200,12 +199,13 @@ def _first_records(
     for cells in islice(_csv_records(lines(), delimiter), _HEAD_RECORDS):
         if end == len(head) and not is_all:
             break
-        yield [cell.replace(STRAY_CR, "\r") for cell in cells], end
+        yield cells, end
 
 
 def _csv_records(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
     csv.field_size_limit(_LONGEST_CELL)
-    return csv.reader(lines, delimiter=delimiter)
+    for cells in csv.reader(lines, delimiter=delimiter):
+        yield [cell.replace(STRAY_CR, "\r") for cell in cells]
 
 
 def _fit(records: Sequence[Sequence[str]], header: Header, delimiter: str) -> float:
@@ -291,7 +291,9 @@ class _OddRows:
         count = int(np.searchsorted(place, batch.num_rows, side="left"))
         positions = np.arange(batch.num_rows, dtype=np.int64)
         numbers = first + positions + np.searchsorted(place[:count], positions, side="right")
-        table = _with_marks(pa.Table.from_batches([batch]), numbers + above, ragged=False)
+        table = _with_marks(
+            pa.Table.from_batches([batch]), numbers + above, np.zeros(batch.num_rows, dtype=bool)
+        )
         if count:
             between = self._as_table(self._rows[:count], above)
             del self._rows[:count]
@@ -339,13 +341,16 @@ def _parse_patiently(reader: TextReader, after: int) -> Iterator[pa.Table]:
 
 
 def _fitted(
-    records: Sequence[Sequence[str]], numbers: np.ndarray, columns: tuple[str, ...]
+    records: Sequence[Sequence[str]], numbers: npt.NDArray[np.int64], columns: tuple[str, ...]
 ) -> pa.Table:
-    """Records of any width as a table: short ones padded, long ones cut, both marked ragged.
+    """Records of any width as a table: short ones padded, long ones cut, both marked ragged;
+    those that are blank altogether are left out.
 
     A row is not ragged for blank cells beyond the last column.
     """
     width = len(columns)
+    filled = np.array([any(map(str.strip, cells)) for cells in records], dtype=bool)
+    records = list(compress(records, filled))
     padding = [""] * width
     fitted = [[*cells, *padding][:width] for cells in records]
     ragged = [len(cells) < width or any(map(str.strip, cells[width:])) for cells in records]
@@ -355,14 +360,13 @@ def _fitted(
             for position, name in enumerate(columns)
         }
     )
-    return table.append_column(ROW, pa.array(numbers)).append_column(
-        RAGGED, pa.array(ragged, pa.bool_())
-    )
+    return _with_marks(table, numbers[filled], np.array(ragged, dtype=bool))
 
 
-def _with_marks(table: pa.Table, numbers: np.ndarray, *, ragged: bool) -> pa.Table:
-    marks = pa.array(np.full(table.num_rows, ragged))
-    return table.append_column(ROW, pa.array(numbers)).append_column(RAGGED, marks)
+def _with_marks(
+    table: pa.Table, numbers: npt.NDArray[np.int64], ragged: npt.NDArray[np.bool_]
+) -> pa.Table:
+    return table.append_column(ROW, pa.array(numbers)).append_column(RAGGED, pa.array(ragged))
 
 
 def _finish(table: pa.Table, found: Survey) -> Iterator[pa.Table]:
