@@ -1,0 +1,39 @@
+"""Text columns to cents, thousandths, times and phones: whole columns, and nothing guessed."""
+
+from backfill.prepare.convert.columns import Converted
+from backfill.prepare.convert.money import (
+    MoneyEvidence,
+    MoneyStyle,
+    cents,
+    money_currency,
+    survey_money,
+    undecided_money,
+)
+from backfill.prepare.convert.phones import phones
+from backfill.prepare.convert.quantities import quantities
+from backfill.prepare.convert.times import (
+    TimeEvidence,
+    Times,
+    TimeStyle,
+    survey_times,
+    times,
+    undecided_times,
+)
+
+__all__ = [
+    "Converted",
+    "MoneyEvidence",
+    "MoneyStyle",
+    "TimeEvidence",
+    "TimeStyle",
+    "Times",
+    "cents",
+    "money_currency",
+    "phones",
+    "quantities",
+    "survey_money",
+    "survey_times",
+    "times",
+    "undecided_money",
+    "undecided_times",
+]

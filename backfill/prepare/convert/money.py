@@ -1,0 +1,187 @@
+"""Amounts of money, in any way that exports and people write them, to exact whole cents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.prepare.convert.columns import (
+    Converted,
+    Text,
+    as_text,
+    first_of,
+    matches,
+    none_of,
+    on_distinct,
+)
+from backfill.prepare.convert.currencies import NAME_PATTERN, NAMES
+from backfill.prepare.convert.numerals import (
+    COMMA,
+    POINT,
+    UNDECIDED,
+    fixed,
+    is_fixed,
+    rounded,
+    with_point,
+)
+
+_PLACES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyStyle:
+    """How a column of money is to be read where a value alone could be read two ways."""
+
+    decimal: str = "."
+    """The mark before the decimals, ``.`` or ``,``."""
+    ambiguous: bool = False
+    """Nothing in the column settles the mark, or it is used both ways, and values need it."""
+    example: str | None = None
+    """A value that needs the mark settled, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyEvidence:
+    """What a column of money shows of its decimal mark, each with a value that shows it.
+
+    Parts of a column are surveyed one by one and joined with ``|``.
+    """
+
+    point: str | None = None
+    comma: str | None = None
+    undecided: str | None = None
+
+    def __or__(self, other: MoneyEvidence) -> MoneyEvidence:
+        return MoneyEvidence(
+            self.point or other.point,
+            self.comma or other.comma,
+            self.undecided or other.undecided,
+        )
+
+    def settle(self) -> MoneyStyle:
+        """The way to read the column.
+
+        Where nothing settles it, ``1.234`` is read with decimals and ``1,234`` as a thousand,
+        and the style says that it is ambiguous if there are such values.
+        """
+        one_sided = (self.point is None) != (self.comma is None)
+        return MoneyStyle(
+            decimal="," if one_sided and self.comma else ".",
+            ambiguous=self.undecided is not None and not one_sided,
+            example=self.undecided,
+        )
+
+
+def survey_money(text: Text) -> MoneyEvidence:
+    """What (a part of) a column shows of its decimal mark."""
+    column = as_text(text)
+    plain = is_fixed(column, _PLACES)
+    evidence = MoneyEvidence(
+        point=first_of(column, pc.and_(plain, matches(column, r"\."))),
+    )
+    odd = column.filter(pc.invert(plain)).drop_null().unique()
+    if len(odd) == 0:
+        return evidence
+    number = _amounts(odd).number
+    return evidence | MoneyEvidence(
+        point=first_of(odd, matches(number, POINT)),
+        comma=first_of(odd, matches(number, COMMA)),
+        undecided=first_of(odd, matches(number, UNDECIDED)),
+    )
+
+
+def undecided_money(text: Text) -> pa.BooleanArray:
+    """bool: the values that an ambiguous style can't read for sure (``1,234``)."""
+    column = as_text(text)
+    odd = pc.invert(pc.or_kleene(is_fixed(column, _PLACES), column.is_null()))
+    found = matches(_amounts(column.filter(odd)).number, UNDECIDED)
+    return pc.replace_with_mask(none_of(column), odd, found)
+
+
+def cents(text: Text, style: MoneyStyle) -> Converted:
+    """Amounts in whole cents, int64.
+
+    What has more decimals is rounded half away from zero and marked inexact, unless it is only
+    the noise of a binary float (731.9399999999999). Bad: words, two decimal marks, marks that
+    group wrongly (``12,34.5``), two currencies, two signs, more than 64 bits hold.
+    """
+    column = as_text(text)
+    plain = is_fixed(column, _PLACES)
+    if pc.all(pc.or_(plain, column.is_null()), min_count=0).as_py():
+        return Converted(fixed(column, _PLACES), none_of(column), none_of(column))
+    return on_distinct(column, lambda values: _read(values, style))
+
+
+def money_currency(text: Text) -> pa.StringArray:
+    """The ISO code that each amount itself names; null for none, and for a bare ``$``."""
+    column = as_text(text)
+    if not pc.any(matches(column, r"[^-0-9.]"), min_count=0).as_py():
+        return pa.nulls(len(column), pa.string())
+    encoded = column.dictionary_encode()
+    return _amounts(encoded.dictionary).currency.take(encoded.indices)
+
+
+def _read(text: pa.StringArray, style: MoneyStyle) -> Converted:
+    amounts = _amounts(text)
+    number = with_point(amounts.number, style.decimal)
+    return rounded(pc.binary_join_element_wise(amounts.minus, number, ""), _PLACES)
+
+
+class _Amounts(NamedTuple):
+    number: pa.StringArray
+    """Digits and marks; null where the text is no amount."""
+    minus: pa.StringArray
+    """``-`` or nothing."""
+    currency: pa.StringArray
+    """ISO code or null."""
+
+
+# Sign, currency and sign again in front; the same at the end. A bracket counts as a sign.
+_AMOUNT = (
+    r"^(?P<s1>[-+(]?) ?"
+    rf"(?P<c1>{NAME_PATTERN})? ?(?P<c2>{NAME_PATTERN})? ?"
+    r"(?P<s2>[-+(]?) ?"
+    r"(?P<number>(?:[0-9.,][0-9 .,']*)?[0-9](?:[eE][-+]?[0-9]{1,2})?)"
+    r" ?(?P<s3>[-)]?) ?"
+    rf"(?P<c3>{NAME_PATTERN})? ?(?P<c4>{NAME_PATTERN})? ?"
+    r"(?P<s4>[-)]?)$"
+)
+_NAMES = pa.array(list(NAMES))
+_NAME_CODES = pa.array([code or None for code in NAMES.values()])
+
+
+def _amounts(text: pa.StringArray) -> _Amounts:
+    """Take each amount apart into sign, number and currency."""
+    parts = pc.extract_regex(_normalised(text), _AMOUNT)
+    sign = pc.binary_join_element_wise(*(parts.field(f"s{n}") for n in (1, 2, 3, 4)), "")
+    minus = pc.is_in(sign, pa.array(["-", "()"]))
+    signed_once = pc.or_(minus, pc.is_in(sign, pa.array(["", "+"])))
+    codes = [_code(parts.field(f"c{n}")) for n in (1, 2, 3, 4)]
+    currency = pc.coalesce(*codes)
+    one_currency = pa.array(np.ones(len(text), dtype=np.bool_))
+    for code in codes:
+        same = pc.fill_null(pc.equal(code, currency), True)
+        one_currency = pc.and_(one_currency, same)
+    readable = pc.and_(pc.and_(signed_once, one_currency), parts.is_valid())
+    return _Amounts(
+        number=pc.if_else(readable, parts.field("number"), pa.scalar(None, pa.string())),
+        minus=pc.if_else(minus, "-", ""),
+        currency=pc.if_else(readable, currency, pa.scalar(None, pa.string())),
+    )
+
+
+def _normalised(text: pa.StringArray) -> pa.StringArray:
+    """The many spaces, minus signs and apostrophes of typography as one each."""
+    text = pc.replace_substring_regex(text, r"[\x{200E}\x{200F}\x{061C}\x{2066}-\x{2069}]", "")
+    text = pc.replace_substring_regex(text, r"[\s\x{00A0}\x{2000}-\x{200A}\x{202F}]", " ")
+    text = pc.replace_substring_regex(text, r"[−–]", "-")
+    return pc.replace_substring_regex(text, r"[’‘´`ʼ]", "'")
+
+
+def _code(name: pa.StringArray) -> pa.StringArray:
+    """Names of currencies as ISO codes; null where the name is none or says too little."""
+    return _NAME_CODES.take(pc.index_in(pc.replace_substring(name, " ", ""), _NAMES))

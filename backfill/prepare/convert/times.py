@@ -1,0 +1,227 @@
+"""Times, in any way that exports write them, to ISO 8601 with the offset that holds there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.errors import UsageError
+from backfill.prepare.convert.columns import (
+    Bools,
+    Ints,
+    Text,
+    as_text,
+    first_of,
+    matches,
+    to_numpy,
+)
+from backfill.prepare.convert.iso_text import iso_text
+from backfill.prepare.convert.moments import (
+    COUNTS,
+    ISO,
+    Counting,
+    Moments,
+    days_of,
+    numbered,
+    read,
+    seconds_of,
+)
+from backfill.prepare.convert.zones import find_zone, offsets_at
+from backfill.settings import DateOrder
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStyle:
+    """How a column of times is to be read where a value alone could be read two ways."""
+
+    order: DateOrder = "mdy"
+    """Of ``04/05/21``. A four-digit year in front is always followed by month and day."""
+    counting: Counting | None = None
+    """What bare numbers count; None: they are no times."""
+    ambiguous: bool = False
+    """Nothing settles the order, or it is used both ways, and values need it."""
+    conflicting: bool = False
+    """Values of the column prove different orders; those against ``order`` are bad."""
+    example: str | None = None
+    """A value that needs the order settled, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeEvidence:
+    """What a column of times shows: how many (distinct) values prove an order, and examples.
+
+    Parts of a column are surveyed one by one and joined with ``|``.
+    """
+
+    month_first: int = 0
+    day_first: int = 0
+    year_first: int = 0
+    undecided: str | None = None
+    """A value such as 04/05/21."""
+    excel: str | None = None
+    seconds: str | None = None
+    milliseconds: str | None = None
+    written: str | None = None
+    """A value that is no bare number."""
+
+    def __or__(self, other: TimeEvidence) -> TimeEvidence:
+        return TimeEvidence(
+            self.month_first + other.month_first,
+            self.day_first + other.day_first,
+            self.year_first + other.year_first,
+            self.undecided or other.undecided,
+            self.excel or other.excel,
+            self.seconds or other.seconds,
+            self.milliseconds or other.milliseconds,
+            self.written or other.written,
+        )
+
+    def settle(self, date_order: DateOrder | None) -> TimeStyle:
+        """The way to read the column: in the order that the user gives, else in the proven one.
+
+        Where orders conflict, the one with more proof is taken; where nothing proves one, month
+        before day. Either way the style says so. Bare numbers are times only where the whole
+        column is numbers of one kind.
+        """
+        proofs: dict[DateOrder, int] = {
+            "mdy": self.month_first,
+            "dmy": self.day_first,
+            "ymd": self.year_first,
+        }
+        proven = [order for order, proof in proofs.items() if proof]
+        kinds: dict[Counting, str | None] = {
+            "excel": self.excel,
+            "seconds": self.seconds,
+            "milliseconds": self.milliseconds,
+        }
+        counting = [kind for kind, example in kinds.items() if example is not None]
+        return TimeStyle(
+            order=date_order if date_order else max(proofs, key=proofs.__getitem__),
+            counting=counting[0] if len(counting) == 1 and self.written is None else None,
+            ambiguous=date_order is None and len(proven) != 1 and self.undecided is not None,
+            conflicting=len(proven) > 1,
+            example=self.undecided,
+        )
+
+
+class Times(NamedTuple):
+    """A column of times that was text. All are as long as the text was."""
+
+    values: pa.StringArray
+    """``2021-04-09T12:00:00-06:00``, or ``2021-04-09`` where there is no time of day."""
+    bad: pa.BooleanArray
+    """Text was there and could not be read."""
+    naive: pa.BooleanArray
+    """Had neither offset nor zone, and was placed in the time zone of the import."""
+    instant: pa.TimestampArray
+    """timestamp[s, UTC], for comparisons; midnight UTC for a day."""
+    is_now: pa.BooleanArray
+    """The word ``now``; its value is null."""
+
+
+def survey_times(text: Text) -> TimeEvidence:
+    """What (a part of) a column shows of its order of day and month."""
+    column = as_text(text)
+    iso = matches(column, ISO)
+    plain = TimeEvidence(written=first_of(column, iso))
+    odd = column.filter(pc.invert(iso)).drop_null().unique()
+    odd = odd.filter(pc.not_equal(pc.utf8_lower(odd), "now"))
+    if len(odd) == 0:
+        return plain
+    counts = {kind: matches(odd, pattern) for kind, pattern in COUNTS.items()}
+    bare = pc.or_(pc.or_(counts["excel"], counts["seconds"]), counts["milliseconds"])
+    month_first, day_first, year_first, undecided = _orders(odd)
+    return plain | TimeEvidence(
+        month_first=int(month_first.sum()),
+        day_first=int(day_first.sum()),
+        year_first=int(year_first.sum()),
+        undecided=first_of(odd, pa.array(undecided)),
+        excel=first_of(odd, counts["excel"]),
+        seconds=first_of(odd, counts["seconds"]),
+        milliseconds=first_of(odd, counts["milliseconds"]),
+        written=first_of(odd, pc.invert(bare)),
+    )
+
+
+def undecided_times(text: Text) -> pa.BooleanArray:
+    """bool: the values that an ambiguous style can't read for sure (``04/05/21``)."""
+    column = as_text(text)
+    encoded = column.dictionary_encode()
+    undecided = pa.array(_orders(encoded.dictionary)[3])
+    return pc.fill_null(undecided.take(encoded.indices), False)
+
+
+def times(
+    text: Text, style: TimeStyle, timezone: str | None = None, zones: Text | None = None
+) -> Times:
+    """Read each time, place it where it has no offset, and write it as Shout takes it.
+
+    A time without an offset is placed in the zone that ``zones`` names for its row (IANA, Windows
+    and Rails names, abbreviations, offsets), else in ``timezone`` (None: UTC). A local time that
+    the clocks skipped or showed twice has the offset that held before they changed. Fractions of
+    seconds are kept, to 6 digits. Raises UsageError where ``timezone`` is no zone.
+    """
+    column = as_text(text)
+    moments = read(column, style.order, style.counting)
+    naive = _place(moments, _zone(timezone), None if zones is None else as_text(zones))
+    at_utc = days_of(moments) * 86_400 + seconds_of(moments) - moments["offset"] * 60
+    is_read = moments["read"]
+    return Times(
+        values=iso_text(moments),
+        bad=pa.array(to_numpy(column.is_valid()) & ~is_read & ~moments["now"]),
+        naive=pa.array(naive),
+        instant=pa.array(at_utc, pa.int64(), mask=~is_read).cast(pa.timestamp("s", "UTC")),
+        is_now=pa.array(moments["now"]),
+    )
+
+
+def _orders(text: pa.StringArray) -> tuple[Bools, Bools, Bools, Bools]:
+    """Which values prove month first, day first, year first; and which could be either."""
+    found = numbered(text)
+    one, first, second = found.is_one, found.first, found.second
+    year_first = one & found.short & ((first > 31) | (first == 0))
+    month_first = one & (first >= 1) & (first <= 12) & (second > 12)
+    day_first = one & (first > 12) & (first <= 31) & (second <= 12)
+    either = one & (first <= 12) & (second <= 12) & (first != second) & ~year_first
+    return month_first, day_first, year_first, either
+
+
+def _zone(timezone: str | None) -> tzinfo:
+    if timezone is None:
+        return UTC
+    zone = find_zone(timezone)
+    if zone is None:
+        raise UsageError(
+            f"'{timezone}' is not a time zone",
+            hint="give --timezone a name such as America/Denver or Europe/Berlin",
+        )
+    return zone
+
+
+def _place(moments: Moments, home: tzinfo, zones: pa.StringArray | None) -> Bools:
+    """Give each time of day an offset; which of them had to be placed at home."""
+    unplaced = moments["read"] & moments["timed"] & ~moments["zoned"]
+    local = days_of(moments) * 86_400 + seconds_of(moments)
+    if zones is not None and unplaced.any():
+        for zone, rows in _by_zone(zones, unplaced):
+            moments["offset"][rows] = offsets_at(local[rows], zone)
+            unplaced[rows] = False
+    if unplaced.any():
+        moments["offset"][unplaced] = offsets_at(local[unplaced], home)
+    return np.asarray(unplaced, dtype=np.bool_)
+
+
+def _by_zone(zones: pa.StringArray, unplaced: Bools) -> Iterator[tuple[tzinfo, Ints]]:
+    """The rows of each zone that is known by its name."""
+    encoded = zones.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy()
+    for code, name in enumerate(encoded.dictionary.to_pylist()):
+        zone = find_zone(name)
+        if zone is not None:
+            yield zone, np.flatnonzero(unplaced & (codes == code))
