@@ -11,7 +11,6 @@ import difflib
 import fnmatch
 import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from backfill.errors import MappingError, UsageError
+from backfill.prepare.guess import KNOWN_KEYS, column_key
 
 PLATFORMS = Path(__file__).parent / "platforms"
 #: What holds for every platform: words that mean a blank, rows that are no orders.
@@ -67,6 +67,7 @@ class RowRule:
     """
 
     flag: str | None
+    why: str
     when: tuple[Condition, ...]
     no_item: bool = False
 
@@ -126,11 +127,6 @@ class Format:
         return any(column_key(name) in keys for name in (column, *self.aliases.get(column, ())))
 
 
-def column_key(name: str) -> str:
-    """A column's name without what people change: case, spaces, punctuation, letter forms."""
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
-
-
 def recognise(columns: Sequence[str], name: str | None = None) -> Format:
     """The format of an export with these columns, or the one that ``name`` asks for.
 
@@ -150,15 +146,16 @@ def recognise(columns: Sequence[str], name: str | None = None) -> Format:
 
 
 def header_score(columns: Sequence[str]) -> float:
-    """How surely a row of texts is the header of orders: 0 is no idea, from 1 on is certain.
+    """How surely a row of texts is the header of orders: 0 is no idea, 1 is a known platform's.
 
-    Between 0 and 1 it is the share of its cells that some platform has for a column.
+    Below 0.5 it is half the share of its cells that are names columns have.
     """
-    keys = frozenset(filter(None, map(column_key, columns)))
+    keys = [key for key in map(column_key, columns) if key]
     if not keys:
         return 0.0
-    best = max(each.score(keys) for each in (by_name(GENERIC), *platforms()))
-    return best or 0.5 * len(keys & _known_keys()) / len([cell for cell in columns if cell.strip()])
+    best = max(each.score(frozenset(keys)) for each in (by_name(GENERIC), *platforms()))
+    known = sum(key in _known_keys() for key in keys)
+    return min(1.0, best) or 0.5 * known / len(keys)
 
 
 @cache
@@ -166,7 +163,7 @@ def _known_keys() -> frozenset[str]:
     names: set[str] = set()
     for each in (by_name(GENERIC), *platforms()):
         names.update(each.required, each.telling, *each.aliases.values())
-    return frozenset(map(column_key, names))
+    return KNOWN_KEYS | frozenset(map(column_key, names))
 
 
 @cache
@@ -284,7 +281,7 @@ class _Reader:
                 "a [[rows]] entry is not complete",
                 "it has `when`, a list of conditions, and either `flag` or `no_item = true`",
             )
-        return RowRule(flag or None, when, bool(no_item))
+        return RowRule(flag or None, self._text(rule, "why", ""), when, bool(no_item))
 
     def _condition(self, condition: Mapping[str, Any]) -> Condition:
         self._only(_CONDITION_KEYS, condition, "a condition of [[rows]]")

@@ -7,7 +7,7 @@ and the ``_row`` of the cell it came from.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +41,14 @@ class PackedColumns:
 
 
 def unpack(
-    packing: PackedColumns, cells: Callable[[str], pa.StringArray], rows: pa.Table
+    packing: PackedColumns,
+    fields: Collection[str],
+    cells: Callable[[str], pa.StringArray],
+    rows: pa.Table,
 ) -> pa.Table:
     """Give each packed item a row of its own; a row without an item stays one row.
 
+    :param fields: the line fields that are wanted.
     :param rows: the fields of the rows, the packed ones null.
     """
     grammar = packing.grammar
@@ -52,9 +56,9 @@ def unpack(
     owners = pc.list_parent_indices(items)
     texts = clean(pc.list_flatten(items))
     out = rows.take(owners)
-    for field, part in grammar.fields.items():
+    for field in fields:
         at = out.schema.get_field_index(field)
-        out = out.set_column(at, field, clean(_part(grammar, part, texts)))
+        out = out.set_column(at, field, clean(_part(grammar, grammar.fields[field], texts)))
     return out
 
 
@@ -63,7 +67,10 @@ def _items(grammar: Packed, cells: Sequence[pa.StringArray]) -> pa.ListArray:
     if grammar.between_items:
         begins = f"((?:{grammar.first}){re.escape(grammar.sign)})"
         cut = f"(?:{grammar.between_items}){begins}"
-        cells = [pc.replace_substring_regex(cell, cut, f"{_CUT}\\1") for cell in cells]
+        cells = [
+            pc.utf8_ltrim(pc.replace_substring_regex(cell, cut, f"{_CUT}\\1"), _CUT)
+            for cell in cells
+        ]
     joined = join_present(cells, _CUT)
     return pc.split_pattern(joined, _CUT)
 
@@ -73,7 +80,7 @@ def _part(grammar: Packed, name: str, items: pa.StringArray) -> pa.StringArray:
     between, sign = re.escape(grammar.between_parts), re.escape(grammar.sign)
     pattern = (
         rf"(?s)(?:^|{between}){re.escape(name)}{sign}(?P<value>.*?)"
-        rf"(?:{between}(?:{grammar.part}){sign}|{between}?\s*$)"
+        rf"(?:{between}(?:{grammar.part}){sign}|(?:{between})?\s*$)"
     )
     found = pc.extract_regex(items, pattern)
     values = pc.struct_field(found, [0])
