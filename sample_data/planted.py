@@ -73,7 +73,7 @@ ORDERS_CSV = (
     ),
     Planted(
         rule="no_customer",
-        state="rejected",
+        state="pending",
         why="no name, no phone, no e-mail",
         every={"profile_name": "", "profile_phone_number": "", "profile_email": ""},
     ),
@@ -229,7 +229,7 @@ SHOPIFY_CSV = (
     ),
     Planted(
         rule="no_customer",
-        state="rejected",
+        state="pending",
         why="sold over the counter, to nobody by name",
         every={
             "Email": "",

@@ -213,17 +213,25 @@ def _history_not_requested(draft: Draft, context: Context) -> Iterator[Found]:
 # --- checks: the customer -------------------------------------------------------------------
 
 
-def _no_customer(draft: Draft, context: Context) -> Iterator[Found]:
-    nobody = (
-        _null(draft.texts["profile_name"].values)
-        & _null(draft.texts["profile_email"].values)
-        & _null(draft.phone.values)
+def _unreachable_customer(draft: Draft, context: Context) -> Iterator[Found]:
+    yield from _at_orders(
+        draft, _nobody_else(draft) & _flags(draft.phone.bad), "profile_phone_number"
     )
-    yield from _at_orders(draft, nobody, None)
+
+
+def _no_customer(draft: Draft, context: Context) -> Iterator[Found]:
+    blank = _null(draft.texts["profile_phone_number"].values)
+    yield from _at_orders(draft, _nobody_else(draft) & blank, None)
+
+
+def _nobody_else(draft: Draft) -> Flags:
+    """Orders with neither a name nor an e-mail."""
+    return _null(draft.texts["profile_name"].values) & _null(draft.texts["profile_email"].values)
 
 
 def _bad_phone(draft: Draft, context: Context) -> Iterator[Found]:
-    yield from _at_orders(draft, _flags(draft.phone.bad), "profile_phone_number")
+    bad = _flags(draft.phone.bad) & ~_nobody_else(draft)
+    yield from _at_orders(draft, bad, "profile_phone_number")
 
 
 # --- checks: when ---------------------------------------------------------------------------
@@ -485,11 +493,11 @@ RULES: tuple[Rule, ...] = (
         _conflicting_accounts,
     ),
     Rule(
-        "no_customer",
+        "unreachable_customer",
         "error",
-        "The order has no customer (no name, no usable phone number, no e-mail): fill one in, or "
-        "map a column with --map profile_name=COLUMN",
-        _no_customer,
+        "The phone number cannot be real, and it is all that the order has of its customer: mend "
+        "it, or fill in a name or an e-mail",
+        _unreachable_customer,
     ),
     Rule(
         "bad_time",
@@ -565,6 +573,13 @@ RULES: tuple[Rule, ...] = (
         "The affiliate did not ask for order history: the order is set aside as skipped",
         _history_not_requested,
         skips=True,
+    ),
+    Rule(
+        "no_customer",
+        "warning",
+        "The order has no customer (no name, phone number or e-mail), like a sale at the counter: "
+        "fill one in, or make this an error in backfill.toml if such orders should stay out",
+        _no_customer,
     ),
     Rule(
         "bad_phone",

@@ -28,6 +28,7 @@ ALWAYS_ERRORS = frozenset(
         "missing_account",
         "unknown_affiliate",
         "conflicting_accounts",
+        "unreachable_customer",
         "bad_time",
         "time_is_now",
         "no_time",

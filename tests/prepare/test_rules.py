@@ -131,9 +131,15 @@ CASES: list[tuple[str, list[Row], list[Row], tuple[str | None, str | None]]] = [
     ("conflicting_accounts", [{"user_id": "315"}], [{"user_id": ""}], ("connect_id", "A1")),
     (
         "no_customer",
-        [{"profile_name": "", "profile_phone_number": "123", "profile_email": ""}],
+        [{"profile_name": "", "profile_phone_number": "", "profile_email": ""}],
         [{"profile_name": "", "profile_phone_number": "", "profile_email": "a@example.com"}],
         (None, None),
+    ),
+    (
+        "unreachable_customer",
+        [{"profile_name": "", "profile_phone_number": "123", "profile_email": ""}],
+        [{"profile_name": "Ann", "profile_phone_number": "123", "profile_email": ""}],
+        ("profile_phone_number", "123"),
     ),
     (
         "bad_phone",
