@@ -1,0 +1,73 @@
+"""Bodies in, outcomes out: the wire's half. No pandas here, and nothing of ``prepare``.
+
+delivery    the loop of a run: results and claims through the checkpoint
+send        one order's way: look where it was in doubt, send, read what came of it
+settle      lookups: what is in doubt is never sent again unseen
+canary      one order alone, then ten, then all
+accounts    which accounts take orders
+pace, rate  when a request may go: limits, pauses, outages, budget
+wire        one request with its turn, its count and what it showed
+api, gate   HTTP, and the last look at the bytes that go out
+outcome     what every status and every exception means
+compare     is the order that Shout shows the one that was meant?
+interrupt   Ctrl-C and SIGTERM
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from backfill.checkpoint import Checkpoint
+from backfill.deliver.api import Api, base_url, is_this_machine
+from backfill.deliver.delivery import Delivered, Delivery
+from backfill.deliver.interrupt import Stop
+from backfill.progress import Progress
+from backfill.settings import ApiSettings
+
+__all__ = ["Api", "Delivered", "Stop", "base_url", "deliver", "is_this_machine", "run"]
+
+
+async def deliver(
+    checkpoint: Checkpoint,
+    api: ApiSettings,
+    *,
+    limit: int | None = None,
+    progress: Progress,
+    stop: Stop | None = None,
+) -> Delivered:
+    """Settle what is in doubt and send what is pending, each order exactly once.
+
+    In the main thread SIGINT and SIGTERM are taken care of while this runs: the first ends it in
+    good order, the second leaves the process at once with exit code 130.
+
+    :param limit: orders to take up at most; those in doubt from an earlier run come on top.
+    :param stop: lets a program end the run as a signal would.
+    :raises UsageError: the address or a header cannot be used.
+    :raises SafetyStop: stopped before harm was done, or Shout refuses or is down; resumable.
+    :raises Interrupted: by a signal or by ``stop``; resumable.
+    :raises StorageError: the checkpoint cannot be written; what is not recorded is not sent.
+    """
+    async with Api(api) as shout:
+        delivery = Delivery(checkpoint, shout, api, limit=limit, progress=progress)
+        with (stop or Stop()).listening(delivery.interrupt):
+            return await delivery.run()
+
+
+def run(
+    checkpoint: Checkpoint,
+    api: ApiSettings,
+    *,
+    limit: int | None = None,
+    progress: Progress,
+    stop: Stop | None = None,
+) -> Delivered:
+    """:func:`deliver` on an event loop of its own: uvloop where it is installed."""
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):  # it does not exist for Windows
+        import uvloop
+
+        new_loop = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(deliver(checkpoint, api, limit=limit, progress=progress, stop=stop))

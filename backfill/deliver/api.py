@@ -1,0 +1,243 @@
+"""The one place that speaks HTTP: requests out, answers in, and nothing interpreted.
+
+Header names, paths and the percent-encoding of reference ids are those of Shout's public pages
+"Enable Connect Orders & Text Alerts" and "API changelog" (version 20230615). Host and credentials
+are settings, as those pages name none.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import inf
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from backfill.deliver import gate, outcome
+from backfill.errors import UsageError
+from backfill.log import keep_out, without_secrets
+from backfill.settings import ApiSettings
+
+ACCOUNT_HEADERS = ("X-Shout-Connect-ID", "X-Shout-User-Id")
+DUPLICATE_HEADER = "X-Fail-Creation-On-Duplicate-Reference-Id"
+
+#: What a user's ``--header`` may not set: ours, and those that would change what the body means.
+RESERVED = frozenset(
+    name.lower()
+    for name in (
+        *ACCOUNT_HEADERS,
+        DUPLICATE_HEADER,
+        "Connection",
+        "Content-Encoding",
+        "Content-Length",
+        "Content-Type",
+        "Expect",
+        "Host",
+        "Transfer-Encoding",
+    )
+)
+
+_CONNECT_SECONDS = 10.0
+_KEEP_ALIVE_SECONDS = 15.0
+_LONGEST_TEXT = 500
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, the headers, and the body as bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def retry_after(self) -> float | None:
+        """Seconds that ``Retry-After`` asks for, in either form; None where it is not usable.
+
+        A date is held against the answer's own ``Date``, so that a wrong clock here, or one that
+        jumps, does not matter (RFC 9110, section 10.2.3).
+        """
+        text = self.headers.get("Retry-After", "").strip()
+        if text.isdecimal() and text.isascii():
+            return float(text) if len(text) < 10 else inf
+        until = _http_date(text)
+        if until is None:
+            return None
+        seconds = (until - (_http_date(self.headers.get("Date", "")) or _now())).total_seconds()
+        return seconds if seconds >= 0 else None
+
+    def text(self) -> str:
+        """The body for a person: one line, first 500 characters, no secrets, nothing invisible."""
+        text = without_secrets(self.body.decode("utf-8", "replace")).strip()
+        shown = text[:_LONGEST_TEXT] + ("…" if len(text) > _LONGEST_TEXT else "")
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+    def describe(self) -> str:
+        """Status and body in one line."""
+        return f"HTTP {self.status}: {self.text() or '(no text)'}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+class NoAnswer(Exception):  # noqa: N818  (an outcome, not an error)
+    """A request that ended without an answer, and what that means for an order."""
+
+    def __init__(self, exc: BaseException) -> None:
+        self.outcome = outcome.of_exception(exc)
+        self.out_of_files = getattr(exc, "errno", None) in _OUT_OF_FILES
+        # Never repr(exc): aiohttp puts the request's headers into it.
+        what = without_secrets(str(exc)).splitlines()
+        super().__init__(f"{type(exc).__name__}: {what[0]}" if what else type(exc).__name__)
+
+
+class Api:
+    """Shout, as far as this tool speaks to it. An async context manager.
+
+    Every method gives an :class:`Answer`, whatever its status, or raises :class:`NoAnswer`.
+    """
+
+    def __init__(self, settings: ApiSettings) -> None:
+        """:raises UsageError: the address or a header cannot be used."""
+        base = base_url(settings.api_url)
+        self.host = base.host or ""
+        self._orders = URL(f"{base}/orders", encoded=True)
+        self._order = f"{base}/orders/reference_id-"
+        self._headers = _shared_headers(settings)
+        self._timeout = aiohttp.ClientTimeout(
+            total=settings.timeout, sock_connect=min(_CONNECT_SECONDS, settings.timeout)
+        )
+        self._accounts: dict[tuple[str, str], CIMultiDict[str]] = {}
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            # How many requests are under way is decided in pace, not here.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def create(self, account_header: str, account_id: str, body: bytes) -> Answer:
+        """``POST /orders`` with the very bytes of ``body``.
+
+        :raises SafetyStop: the body lacks the flag; nothing was sent.
+        """
+        gate.check(body)
+        return await self._request(
+            "POST", self._orders, self._account(account_header, account_id), body
+        )
+
+    async def find(self, account_header: str, account_id: str, reference_id: str) -> Answer:
+        """``GET /orders/reference_id-<reference_id>`` in the same account."""
+        url = URL(self._order + quote(reference_id, safe=""), encoded=True)
+        return await self._request("GET", url, self._account(account_header, account_id), None)
+
+    async def _request(
+        self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None
+    ) -> Answer:
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                return Answer(response.status, response.headers, await response.read())
+        except outcome.CAUGHT as exc:
+            raise NoAnswer(exc) from None
+
+    def _account(self, header: str, account_id: str) -> CIMultiDict[str]:
+        """All headers of a request for one account: exactly one of the account headers."""
+        known = self._accounts.get((header, account_id))
+        if known is None:
+            if header not in ACCOUNT_HEADERS or not account_id:
+                raise ValueError(f"not an account: {header!r}: {account_id!r}")
+            known = CIMultiDict(self._headers)
+            known[header] = account_id
+            self._accounts[header, account_id] = known
+        return known
+
+
+def base_url(text: str) -> URL:
+    """Where Shout is, without a slash at the end.
+
+    :raises UsageError: it is no usable address, or plain ``http:`` to another machine.
+    """
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise UsageError(
+            f"--api-url {text!r}: is not an address such as https://api.example.com",
+            hint="give the address of Shout's API, without /orders at its end",
+        )
+    if url.user is not None or url.password is not None:
+        raise UsageError(
+            "--api-url: holds a user name or a password",
+            hint="give credentials with --header 'Name: env:VARIABLE'",
+        )
+    if url.query_string or url.fragment or url.path.rstrip("/").endswith("/orders"):
+        raise UsageError(
+            f"--api-url {text!r}: '/orders' and what follows is added by this tool",
+            hint="give the address up to but without /orders",
+        )
+    if url.scheme == "http" and not is_this_machine(url.host):
+        raise UsageError(
+            f"--api-url {text!r}: plain http would send names and credentials readable by all",
+            hint="use https; http is for this machine only (localhost)",
+        )
+    return URL(str(url).rstrip("/"), encoded=True)
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether ``host`` cannot be another machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _shared_headers(settings: ApiSettings) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = CIMultiDict()
+    for name, secret in settings.headers:
+        value = secret.reveal()
+        if not _TOKEN.fullmatch(name) or name.lower() in RESERVED:
+            raise UsageError(
+                f"--header {name!r}: cannot be set by hand",
+                hint="--header is for credentials, such as --header 'Authorization: env:TOKEN'",
+            )
+        if any(c in value for c in "\r\n\0"):
+            raise UsageError(f"--header {name!r}: its value holds a line break")
+        keep_out(value)
+        headers.add(name, value)
+    headers["Content-Type"] = "application/json"
+    headers["Accept"] = "application/json"
+    headers[DUPLICATE_HEADER] = "true"
+    return headers

@@ -1,0 +1,40 @@
+"""One claimed order on its way through a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backfill.checkpoint import Claim, Result, State
+from backfill.deliver.accounts import Account
+
+
+@dataclass(slots=True)
+class Order:
+    """A claim, and what this run knows of it so far."""
+
+    claim: Claim
+    account: Account
+    attempts: int
+    """Requests to create it that Shout may have acted on, over all runs."""
+    ours: bool = False
+    """A request of ours may have created it: if it is in Shout, this job put it there."""
+    in_doubt: bool = False
+    """The outcome of its last request is not known yet."""
+    asked_at: float = 0.0
+    """The loop's time when that request ended, or when this run began."""
+    tries: int = 0
+    """Requests to create it in this run."""
+    misses: int = 0
+    """How many of those ended in doubt."""
+
+    def result(
+        self,
+        state: State,
+        *,
+        status: int | None = None,
+        shout_id: str | None = None,
+        rule: str | None = None,
+        reason: str | None = None,
+    ) -> Result:
+        """What became of it, for the checkpoint."""
+        return Result(self.claim.id, state, self.attempts, status, shout_id, rule, reason)

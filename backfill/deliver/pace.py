@@ -1,0 +1,300 @@
+"""When a request may go: the one gate that every request of a run passes.
+
+It holds together what must not be decided by one worker alone:
+
+- how many requests are under way at once: a limit that grows while all is well and shrinks on
+  trouble and on rising latency;
+- how many go a second: ``--rate``, and what :mod:`backfill.deliver.rate` learned from refusals;
+- the pause that a ``Retry-After`` asks for, which is a pause for everybody;
+- an outage: after a row of failures one request at a time finds out whether it is over, with
+  exponential backoff and jitter in between, while all others wait;
+- the retry budget: what is sent again may not be more than a share of what succeeds.
+
+Times are in seconds on the event loop's clock, which no change of the computer's clock touches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from math import inf
+
+from backfill.deliver.rate import LearnedRate
+from backfill.errors import SafetyStop
+
+_FIRST_LIMIT = 10
+_BACK_OFF = 0.7
+_BACK_OFF_LATENCY = 0.9
+_SLOW_AT_LEAST = 0.25
+"""Seconds by which latency must rise before that counts."""
+_DOWN_AFTER = 8
+"""Failures in a row."""
+_PROBE_FIRST, _PROBE_LONGEST = 0.5, 10.0
+_LATE = 0.01
+"""Seconds that a late request may catch up when requests are spaced."""
+_RETRIES_PER_SUCCESS = 0.5
+_RETRIES_SAVED = 100.0
+_RETRIES_A_SECOND = 2.0
+
+
+class Stopped(Exception):  # noqa: N818  (an outcome, not an error)
+    """Nothing more is sent in this run."""
+
+
+class Seen(Enum):
+    """What a request showed of Shout's state."""
+
+    ALIVE = auto()
+    """It answered."""
+    TURNED_AWAY = auto()
+    """It answered that there were too many requests."""
+    FAILED = auto()
+    """A 5xx, or no answer at all."""
+    NOTHING = auto()
+    """It never got as far as the network."""
+
+
+class Lane:
+    """Requests of one kind: to create, or to look up. One may be down while the other is not."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.under_way = 0
+        self.failures = 0
+        """In a row."""
+        self.probes = 0
+        self.probe_at = 0.0
+
+    @property
+    def down(self) -> bool:
+        """Whether only one request at a time may find out how things stand."""
+        return self.failures >= _DOWN_AFTER
+
+
+class Pace:
+    """The gate. :meth:`turn` before each request, :meth:`done` after it."""
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        rate: float | None,
+        give_up_after: float,
+        halt: Callable[[SafetyStop], None],
+    ) -> None:
+        """
+        :param rate: requests a second at most.
+        :param give_up_after: seconds of an outage after which ``halt`` is called.
+        """
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self.create, self.lookup = Lane(), Lane()
+        self.under_way = 0
+        self._most = float(concurrency)
+        self._limit = float(min(_FIRST_LIMIT, concurrency))
+        self._steep = True
+        self._backed_off = -inf
+        self._interval = 1.0 / rate if rate else 0.0
+        self._learned = LearnedRate(now)
+        self._slot = now
+        self._paused_until = now
+        self._latency = self._base_latency = 0.0
+        self._give_up_after = give_up_after
+        self._halt = halt
+        self._alive_at = now
+        self._budget, self._budget_at = _RETRIES_SAVED, now
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = asyncio.Event()
+
+    @property
+    def limit(self) -> int:
+        """How many requests may be under way at once, for now."""
+        return int(self._limit)
+
+    # --- a request's way through ------------------------------------------------------------
+
+    async def turn(self, lane: Lane) -> float:
+        """Wait until a request may go; returns the time at which it does.
+
+        :raises Stopped: nothing more is sent.
+        """
+        if self._closed.is_set():
+            raise Stopped
+        now = self._loop.time()
+        if lane.waiting or self._when(lane, now) > now:
+            future = self._loop.create_future()
+            lane.waiting.append(future)
+            self._dispatch()
+            await future
+            return self._loop.time()
+        self._take(lane, now)
+        return now
+
+    def done(self, lane: Lane, seen: Seen, started: float, retry_after: float | None) -> None:
+        """A request that got its turn at ``started`` is over.
+
+        :param retry_after: seconds, where Shout named them.
+        """
+        now = self._loop.time()
+        self.under_way -= 1
+        lane.under_way -= 1
+        if seen is Seen.ALIVE:
+            self._all_is_well(lane, now, now - started)
+        elif seen is Seen.TURNED_AWAY:
+            self._turned_away(now, started, retry_after)
+        elif seen is Seen.FAILED:
+            self._trouble(lane, now, retry_after)
+        if lane.waiting or self.create.waiting or self.lookup.waiting:
+            self._dispatch()
+
+    def close(self) -> None:
+        """Nothing more is sent: everybody who waits is told so."""
+        self._closed.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        for lane in (self.create, self.lookup):
+            for future in lane.waiting:
+                if not future.done():
+                    future.set_exception(Stopped())
+            lane.waiting.clear()
+
+    def fewer_files(self) -> bool:
+        """No file is left for another connection: make do with those there are.
+
+        Returns False where there is none at all.
+        """
+        self._most = max(1.0, min(self._most, self.under_way) - 1)
+        self._limit = min(self._limit, self._most)
+        return self.under_way > 0
+
+    async def may_retry(self) -> None:
+        """Wait until the budget has room for a request that is sent again."""
+        while True:
+            now = self._loop.time()
+            earned = (now - self._budget_at) * _RETRIES_A_SECOND
+            self._budget = min(self._budget + earned, _RETRIES_SAVED)
+            self._budget_at = now
+            if self._budget >= 1.0:
+                self._budget -= 1.0
+                return
+            await self.sleep((1.0 - self._budget) / _RETRIES_A_SECOND)
+
+    async def sleep(self, seconds: float) -> None:
+        """Do nothing for a while.
+
+        :raises Stopped: nothing more is sent.
+        """
+        try:
+            await asyncio.wait_for(self._closed.wait(), seconds)
+        except TimeoutError:
+            return
+        raise Stopped
+
+    # --- what a request showed --------------------------------------------------------------
+
+    def _all_is_well(self, lane: Lane, now: float, latency: float) -> None:
+        self._alive_at = now
+        lane.failures = lane.probes = 0
+        self._learned.answered(now)
+        if self._budget < _RETRIES_SAVED:
+            self._budget += _RETRIES_PER_SUCCESS
+        self._latency += (latency - self._latency) * 0.1
+        if latency < self._base_latency or not self._base_latency:
+            self._base_latency = latency
+        else:  # what is normal may change, slowly
+            self._base_latency += (latency - self._base_latency) * 0.001
+        if self._latency > 2 * self._base_latency + _SLOW_AT_LEAST:
+            self._back_off(now, _BACK_OFF_LATENCY)
+        elif self._limit < self._most:
+            self._limit = min(self._limit + (1.0 if self._steep else 1.0 / self._limit), self._most)
+
+    def _turned_away(self, now: float, started: float, retry_after: float | None) -> None:
+        if now - self._alive_at > self._give_up_after:
+            return self._give_up("turns everything away (HTTP 429)")
+        if started < self._paused_until:
+            return  # it was on its way already when the pause began
+        pause = retry_after if retry_after is not None else random.uniform(0.5, 1.5)  # noqa: S311
+        self._pause(now, pause)
+        self._learned.refused(now, pause)
+        self._slot = self._paused_until
+        self._back_off(now, _BACK_OFF)
+
+    def _trouble(self, lane: Lane, now: float, retry_after: float | None) -> None:
+        lane.failures += 1
+        self._back_off(now, _BACK_OFF)
+        if retry_after is not None:
+            self._pause(now, retry_after)
+        if lane.down:
+            # Full jitter: anywhere up to a bound that doubles with each probe.
+            bound = min(_PROBE_LONGEST, _PROBE_FIRST * 2**lane.probes)
+            lane.probe_at = now + random.uniform(bound / 2, bound)  # noqa: S311
+            lane.probes += 1
+            if now - self._alive_at > self._give_up_after:
+                self._give_up("does not answer, or only with errors")
+
+    def _pause(self, now: float, seconds: float) -> None:
+        if seconds > self._give_up_after:
+            self._halt(
+                SafetyStop(
+                    f"Shout asks for a pause of {seconds:.0f} seconds (Retry-After)",
+                    hint="run the same command again when that is over",
+                )
+            )
+        self._paused_until = max(self._paused_until, now + seconds)
+
+    def _back_off(self, now: float, factor: float) -> None:
+        """Shrink the limit, once for all requests that were under way together."""
+        if now - self._backed_off < max(self._latency, 0.1):
+            return
+        self._backed_off = now
+        self._steep = False
+        self._limit = max(1.0, self._limit * factor)
+
+    def _give_up(self, what: str) -> None:
+        self._halt(
+            SafetyStop(
+                f"Shout {what}, for more than {self._give_up_after:.0f} seconds now",
+                hint="see whether Shout is up, then run the same command again",
+            )
+        )
+
+    # --- who may go -------------------------------------------------------------------------
+
+    def _when(self, lane: Lane, now: float) -> float:
+        """The time from which the lane's next request may go; ``inf``: not before an event."""
+        if self.under_way >= int(self._limit):
+            return inf
+        at = max(self._slot, self._paused_until)
+        if lane.down:
+            return inf if lane.under_way else max(at, lane.probe_at)
+        return at
+
+    def _take(self, lane: Lane, now: float) -> None:
+        self.under_way += 1
+        lane.under_way += 1
+        interval = max(self._interval, self._learned.interval(now))
+        if interval:
+            self._slot = max(self._slot, now - _LATE) + interval
+
+    def _dispatch(self) -> None:
+        """Let go whoever may; look again when the next one may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now, next_at = self._loop.time(), inf
+        # What is in doubt is settled before anything new is sent.
+        for lane in (self.lookup, self.create):
+            while lane.waiting:
+                at = self._when(lane, now)
+                if at > now:
+                    next_at = min(next_at, at)
+                    break
+                future = lane.waiting.popleft()
+                if not future.done():
+                    self._take(lane, now)
+                    future.set_result(None)
+        if next_at < inf:
+            self._timer = self._loop.call_at(next_at, self._dispatch)
