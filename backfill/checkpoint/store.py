@@ -171,13 +171,31 @@ class Checkpoint:
             ).fetchall()
         return [Claim(*row) for row in rows]
 
-    def park_account(self, account_header: str, account_id: str, rule: str, reason: str) -> int:
-        """Set an account's pending orders aside as ``skipped``; returns how many."""
+    def park_account(
+        self,
+        account_header: str,
+        account_id: str,
+        rule: str,
+        reason: str,
+        *,
+        refused: Sequence[int] = (),
+    ) -> int:
+        """Set an account's pending orders aside as ``skipped``; returns how many.
+
+        :param refused: ids of its orders that ``failed`` on the way to finding out; they are
+            ``skipped`` too and keep their own reason.
+        """
         with self._transaction() as db:
+            stamp = now()
+            db.executemany(
+                "UPDATE orders SET state = 'skipped', rule = ?, updated_at = ?"
+                " WHERE id = ? AND state = 'failed'",
+                [(rule, stamp, one) for one in refused],
+            )
             return db.execute(
                 "UPDATE orders SET state = 'skipped', rule = ?, reason = ?, updated_at = ?"
                 " WHERE state = 'pending' AND account_header = ? AND account_id = ?",
-                (rule, reason, now(), account_header, account_id),
+                (rule, reason, stamp, account_header, account_id),
             ).rowcount
 
     def rewind(self) -> None:
