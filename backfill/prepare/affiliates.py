@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +20,8 @@ from backfill.errors import SourceError, UsageError
 from backfill.settings import ImportSettings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from backfill.prepare.draft import OrderText
 
 CONNECT_HEADER: Final = "X-Shout-Connect-ID"
@@ -63,6 +64,8 @@ class Affiliates:
         """
         if path is None:
             return cls()
+        import pandas as pd
+
         try:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         except FileNotFoundError as exc:
@@ -123,6 +126,8 @@ class Affiliates:
 
 def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     """One line an affiliate, with ``header``, ``account``, ``connected`` and ``asked``."""
+    import pandas as pd
+
     blank = pd.Series("", index=table.index)
     connect, user = table.get("connect_id", blank), table.get("user_id", blank)
     connected = table["connected"].str.lower() if "connected" in table else blank + "true"

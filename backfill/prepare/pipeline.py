@@ -41,8 +41,6 @@ class Prepared:
 
     incoming: Incoming
     rows: int
-    orders: int
-    line_items: int
 
 
 def prepare(
@@ -64,20 +62,18 @@ def prepare(
     rows = sum(one.rows for one in surveyed)
     incoming = Incoming(folder)
     try:
-        line_items = 0
         with progress.stage("preparing", total=rows, unit="rows") as stage:
             batches = _batches(surveyed, folder, incoming, stage)
             chunks = _judged(batches, plan, folder, read_as, affiliates, settings, severity)
             with _Writer(incoming) as write:
                 for judged in chunks:
-                    line_items += judged.line_items
                     write(judged)
         for one in surveyed:
             incoming.add_source(_source(one))
     except BaseException:
         incoming.discard()
         raise
-    return Prepared(incoming, rows, incoming.orders, line_items)
+    return Prepared(incoming, rows)
 
 
 def _open(
@@ -212,7 +208,7 @@ class _Writer:
             if self._failure is not None:
                 continue  # keep taking, so that the other side never waits for good
             try:
-                self._incoming.add_orders(judged.orders)
+                self._incoming.add_orders(judged.order_rows())
                 self._incoming.add_problems(judged.problems)
             except BaseException as exc:
                 self._failure = exc

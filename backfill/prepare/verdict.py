@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -44,11 +44,26 @@ WARNINGS_IN_FULL = 200
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A chunk as it goes into the checkpoint."""
+    """A chunk that is ready for the checkpoint."""
 
-    orders: list[OrderRow]
+    columns: list[pa.Array | list[Any]]
+    """what stands before the body's hash and the body in a row of the checkpoint"""
+    bodies: pa.Array
+    """string; null where the order is rejected"""
     problems: list[ProblemRow]
-    line_items: int
+
+    def order_rows(self) -> list[OrderRow]:
+        """The checkpoint's rows: the step from columns to Python's own objects.
+
+        Apart from the judging, so that it can be left to the thread that writes: it holds the
+        interpreter, while the kernels before it do not.
+        """
+        bodies: list[bytes | None] = self.bodies.cast(pa.binary()).to_pylist()
+        hashes = [None if body is None else sha256(body).hexdigest() for body in bodies]
+        columns = [
+            column if isinstance(column, list) else column.to_pylist() for column in self.columns
+        ]
+        return list(zip(*columns, hashes, bodies, strict=True))
 
 
 def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
@@ -99,11 +114,10 @@ def judge(
         states[order] = State.REJECTED.value
         rules[order] = found_errors[0][0]
         texts[order] = "; ".join(dict.fromkeys(message for _, message in found_errors))
-    return Judged(
-        _order_rows(draft, context, states, rules, texts, list(reasons)),
-        problems,
-        len(draft.lines.rows),
-    )
+    columns, bodies = _columns(draft, context, states, rules, texts)
+    sent = np.ones(draft.count, dtype=bool)
+    sent[list(reasons)] = False
+    return Judged(columns, pc.if_else(pa.array(sent), bodies, None), problems)
 
 
 def _messages(rule: Rule, found: Found) -> list[str]:
@@ -178,14 +192,14 @@ def _column_name(draft: Draft, source: int, field: str | None) -> str | None:
     return None if field is None else draft.readings[source].mapping.column_of(field) or field
 
 
-def _order_rows(
+def _columns(
     draft: Draft,
     context: Context,
     states: list[str],
     rules: list[str | None],
-    texts: list[str | None],
-    rejected: list[int],
-) -> list[OrderRow]:
+    reasons: list[str | None],
+) -> tuple[list[pa.Array | list[Any]], pa.Array]:
+    """The columns of the checkpoint's rows, and the bodies of all orders."""
     order_texts = _order_texts(draft, context)
     lines = draft.lines
     bodies = payload.bodies(
@@ -199,32 +213,18 @@ def _order_rows(
         },
         lines.starts,
     )
-    sent: list[bytes | None] = bodies.cast(pa.binary()).to_pylist()
-    for order in rejected:
-        sent[order] = None
-    hashes = [None if body is None else hashlib.sha256(body).hexdigest() for body in sent]
-    totals: list[int | None] = draft.total_cents.tolist()
-    for order in np.flatnonzero(_unknown_total(draft)).tolist():
-        totals[order] = None
-    source_files, source_rows = _addresses(draft)
-    return list(
-        zip(
-            order_texts["reference_id"].to_pylist(),
-            draft.accounts.header.to_pylist(),
-            draft.accounts.id.to_pylist(),
-            states,
-            totals,
-            np.diff(lines.starts).tolist(),
-            pc.utf8_slice_codeunits(order_texts["created_at"], 0, 10).to_pylist(),
-            source_files,
-            source_rows,
-            rules,
-            texts,
-            hashes,
-            sent,
-            strict=True,
-        )
-    )
+    return [
+        order_texts["reference_id"],
+        draft.accounts.header,
+        draft.accounts.id,
+        states,
+        pa.array(draft.total_cents, mask=_unknown_total(draft)),
+        pa.array(np.diff(lines.starts)),
+        pc.utf8_slice_codeunits(order_texts["created_at"], 0, 10),
+        *_addresses(draft),
+        rules,
+        reasons,
+    ], bodies
 
 
 def _order_texts(draft: Draft, context: Context) -> dict[str, pa.Array]:
@@ -267,7 +267,7 @@ def _unknown_total(draft: Draft) -> npt.NDArray[np.bool_]:
     return unknown
 
 
-def _addresses(draft: Draft) -> tuple[list[str], list[str]]:
+def _addresses(draft: Draft) -> tuple[pa.Array | list[Any], pa.Array | list[Any]]:
     """Where each order stands: its sources, and its rows as ``2-4,9``; ``'; '`` between sources."""
     rows = draft.orders.rows["_row"].to_numpy()
     owners, sources = draft.owners, draft.sources
@@ -280,14 +280,15 @@ def _addresses(draft: Draft) -> tuple[list[str], list[str]]:
     span = pc.binary_join_element_wise(first, last, "-")
     pieces = pc.if_else(pc.equal(first, last), first, span)
     per_order = np.searchsorted(owners[begins], np.arange(draft.count + 1))
-    joined = pc.binary_join(
-        pa.ListArray.from_arrays(pa.array(per_order, pa.int32()), pieces), ","
-    ).to_pylist()
-
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(per_order, pa.int32()), pieces), ",")
     labels = pa.array([reading.label for reading in draft.readings], pa.string())
-    first_rows = draft.first_rows
-    files: list[str] = labels.take(pa.array(sources[first_rows])).to_pylist()
-    for order in np.unique(owners[new_source & ~new_order]).tolist():
+    files = labels.take(pa.array(sources[draft.first_rows]))
+    shared = np.unique(owners[new_source & ~new_order]).tolist()
+    if not shared:
+        return files, joined
+
+    files, joined = files.to_pylist(), joined.to_pylist()
+    for order in shared:
         here = slice(int(per_order[order]), int(per_order[order + 1]))
         of_source: dict[int, list[str]] = {}
         for piece, begin in zip(pieces[here].to_pylist(), begins[here].tolist(), strict=True):
