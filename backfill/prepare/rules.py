@@ -46,6 +46,17 @@ class Found:
     details: Sequence[str] | None = None
     """what to say of each beyond the rule's reason"""
 
+    def among(self, kept: Flags) -> Found:
+        """What of it lies in the orders that are kept."""
+        places = np.flatnonzero(kept[self.orders])
+        return Found(
+            self.orders[places],
+            self.rows[places],
+            self.field,
+            None if self.values is None else self.values.take(pa.array(places)),
+            None if self.details is None else [self.details[place] for place in places.tolist()],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -72,6 +83,8 @@ class Rule:
     check: Check
     skips: bool = False
     """the order is fine and set aside as ``skipped``, not rejected"""
+    settles: bool = False
+    """the order is no purchase at all, so nothing more is said of it"""
 
 
 # --- places ---------------------------------------------------------------------------------
@@ -445,12 +458,14 @@ RULES: tuple[Rule, ...] = (
         "The order was cancelled, so it is no purchase: leave it out, or clear its status and "
         "cancelled_at if it was fulfilled after all",
         _cancelled,
+        settles=True,
     ),
     Rule(
         "voided",
         "error",
         "The order's payment was voided, so it is no purchase: leave it out",
         _flagged("voided"),
+        settles=True,
     ),
     Rule(
         "refund",
@@ -458,12 +473,14 @@ RULES: tuple[Rule, ...] = (
         "The row is a refund and no order: leave it out, or give the order it belongs to a "
         "refunded_at",
         _flagged("refund"),
+        settles=True,
     ),
     Rule(
         "credit_note",
         "error",
         "The document is a credit note and no order: leave it out",
         _flagged("credit_note"),
+        settles=True,
     ),
     Rule(
         "conflicting_fields",

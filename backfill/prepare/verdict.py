@@ -94,8 +94,11 @@ def judge(
     reasons: dict[int, list[tuple[str, str]]] = {}
     skipped: dict[int, tuple[str, str]] = {}
     problems: list[ProblemRow] = []
+    settled = np.zeros(draft.count, dtype=bool)
     for rule in RULES:
         for found in rule.check(draft, context):
+            if settled.any():
+                found = found.among(~settled)
             messages = _messages(rule, found)
             if rule.skips:
                 for order, message in zip(found.orders.tolist(), messages, strict=True):
@@ -104,6 +107,8 @@ def judge(
                 for order, message in zip(found.orders.tolist(), messages, strict=True):
                     reasons.setdefault(order, []).append((rule.id, message))
             problems += _problems(draft, rule, severity[rule.id], found, messages, first_id)
+            if rule.settles and severity[rule.id] == "error":
+                settled[found.orders] = True
 
     states = [State.PENDING.value] * draft.count
     rules: list[str | None] = [None] * draft.count
