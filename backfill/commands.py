@@ -13,6 +13,7 @@ from types import FrameType
 
 from backfill import configuration, progress
 from backfill.errors import UsageError
+from backfill.settings import ProgressKind
 
 SANDBOX_PORT = 8808
 
@@ -40,7 +41,7 @@ def _like_ctrl_c(number: int, frame: FrameType | None) -> None:
 def _demo(args: argparse.Namespace) -> int:
     from backfill import demo
 
-    kind = configuration.load(vars(args)).get("progress") or "auto"
+    kind: ProgressKind = configuration.load(vars(args)).get("progress") or "auto"
     return demo.rehearse(Path(args.keep) if args.keep else None, progress=kind)
 
 

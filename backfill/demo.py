@@ -39,11 +39,7 @@ class Sample:
     name: str
     options: tuple[str, ...]
     states: dict[str, dict[str, int]]
-
-    @property
-    def job(self) -> str:
-        """The job folder that backfill chooses for it."""
-        return f"{Path(self.name).stem}.backfill"
+    job: str
 
     def orders(self, state: str) -> int:
         """How many orders are planted in a state."""
@@ -73,9 +69,14 @@ def rehearse(folder: Path | None = None, *, progress: ProgressKind = "auto") -> 
     _heading("The reports")
     for sample in samples:
         _say(f"  {folder / sample.job / 'report.html'}")
-    _say(
-        "", "Now with an export of your own: backfill inspect EXPORT" if good else "NOT as planned."
-    )
+    _heading("What next")
+    if good:
+        _say(
+            "  an export of your own   backfill inspect EXPORT",
+            f"  look at what arrived    backfill sandbox --db {folder / 'sandbox.sqlite'}",
+        )
+    else:
+        _say("  It did not go as planned: please report what is WRONG above.")
     return 0 if good else 3
 
 
@@ -113,6 +114,7 @@ def _import_and_kill(stage: _Stage, sample: Sample) -> bool:
     with stage.checkpoint(sample) as checkpoint:
         counts = checkpoint.counts()
     _say(
+        "",
         f"  Killed (SIGKILL) with {arrived} orders in Shout. The checkpoint on disk knows",
         f"  {counts[State.CREATED]} as created and {counts[State.SENDING]} as under way:"
         " those may or may not have arrived.",
@@ -195,7 +197,7 @@ class _Stage:
         running = self.begin(command, sample)
         summary, _ = running.communicate(timeout=COMMAND_SECONDS)
         if show:
-            _say(*(f"  | {line}".rstrip() for line in summary.splitlines()))
+            _say("", summary.rstrip(), "")
         if running.returncode not in (0, 3):
             raise BackfillError(
                 f"the rehearsal stopped: 'backfill {command} {sample.name}' ended with"
@@ -209,7 +211,7 @@ class _Stage:
         if command == "run":
             words += ["--api-url", self.sandbox.url]
             words += ["--header", f"{DEFAULT_HEADER[0]}: env:{CREDENTIAL}", *more]
-        _say(f"  $ backfill {shlex.join(words)}")
+        _show_command(words)
         return subprocess.Popen(  # noqa: S603  (our own interpreter and module)
             [sys.executable, "-m", "backfill", *words, "--progress", self._progress],
             cwd=self.folder,
@@ -262,9 +264,25 @@ def _samples(folder: Path) -> list[Sample]:
     expected: dict[str, dict[str, Any]] = json.loads((origin / "expected.json").read_bytes())
     for name in (*expected, "affiliates.csv"):
         shutil.copy(origin / name, folder / name)
-    return [
-        Sample(name, tuple(known["options"]), known["states"]) for name, known in expected.items()
-    ]
+    samples: list[Sample] = []
+    for name, known in expected.items():
+        options, job = tuple(known["options"]), f"{Path(name).stem}.backfill"
+        if job in (other.job for other in samples):  # orders.xlsx beside orders.csv
+            job = f"{name.replace('.', '_')}.backfill"
+            options += ("--job", job)
+        samples.append(Sample(name, options, known["states"], job))
+    return samples
+
+
+def _show_command(words: Sequence[str]) -> None:
+    """A command as a person would type it, an option a line."""
+    lines = ["  $ backfill"]
+    for word in words:
+        quoted = shlex.quote(word)
+        if word.startswith("--"):
+            lines.append("       ")
+        lines[-1] += f" {quoted}"
+    _say(" \\\n".join(lines))
 
 
 def _heading(text: str) -> None:

@@ -27,6 +27,7 @@ BAR_FORMAT = (
     " {{remaining}} left{{postfix}}"
 )
 BAR_FORMAT_OPEN = "{{desc}} {{n:,}} {unit}, {{rate_noinv_fmt}}, {{elapsed}}{{postfix}}"
+BAR_FORMAT_UNCOUNTED = "{desc}, {elapsed}"
 
 
 class Stage(Protocol):
@@ -145,16 +146,17 @@ class _Bars:
         from tqdm import tqdm  # 30 ms: only where a bar is drawn
 
         tqdm.monitor_interval = 0  # no thread of its own
+        counting = (BAR_FORMAT if total else BAR_FORMAT_OPEN).format(unit=unit)
         bar: tqdm[Any] = tqdm(
             desc=name,
             total=total,
             unit="",
             file=self._out,
             dynamic_ncols=True,  # follows a terminal that is resized
-            bar_format=(BAR_FORMAT if total else BAR_FORMAT_OPEN).format(unit=unit),
+            bar_format=counting if total else BAR_FORMAT_UNCOUNTED,
         )
         with bar:
-            yield _BarStage(bar)
+            yield _BarStage(bar, counting)
 
     def say(self, line: str) -> None:
         from tqdm import tqdm
@@ -163,10 +165,12 @@ class _Bars:
 
 
 class _BarStage:
-    def __init__(self, bar: tqdm[Any]) -> None:
+    def __init__(self, bar: tqdm[Any], counting: str) -> None:
         self._bar = bar
+        self._counting = counting
 
     def advance(self, n: int = 1) -> None:
+        self._bar.bar_format = self._counting  # until now there may have been nothing to count
         self._bar.update(n)
 
     def show(self, **counts: int | str) -> None:
@@ -272,7 +276,8 @@ class _Plain:
 
     def end(self, at: _Moment) -> None:
         if at.finished:
-            text = f"{_amount(at.done, at.unit)} in {_duration(at.seconds)}"
+            amount = _amount(at.done, at.unit) if at.done or at.total else "done"
+            text = f"{amount} in {_duration(at.seconds)}"
         else:
             text = f"stopped at {self._so_far(at)}"
         self._out.line(f"{at.name}: {text}{self._tail(at)}")

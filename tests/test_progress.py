@@ -97,6 +97,25 @@ def test_auto_is_plain_without_a_terminal() -> None:
     assert out.getvalue() == "reading: 10 rows\nreading: 10 rows in 0 s\n"
 
 
+def test_a_stage_that_counts_nothing() -> None:
+    """A stage whose end is not known and that counts nothing shows no zero of anything."""
+    out = io.StringIO()
+    with progress.make("plain", stream=out).stage("reporting", total=None, unit="files"):
+        pass
+    assert out.getvalue() == "reporting\nreporting: done in 0 s\n"
+    script = """
+    from backfill import progress
+    with progress.make("auto").stage("reporting", total=None, unit="files"):
+        pass
+    with progress.make("auto").stage("reading", total=None, unit="rows") as stage:
+        stage.advance(1234)
+    """
+    shown = in_a_terminal(script, columns=80)
+    assert "reporting, 00:00" in shown
+    assert "files" not in shown
+    assert "reading 1,234 rows" in shown
+
+
 def test_plain_lines_come_every_few_seconds() -> None:
     """A plain line comes at the start, each five seconds, and at the end, with all figures."""
     out, clock = io.StringIO(), Clock()
