@@ -22,9 +22,10 @@ from backfill.checkpoint import Incoming, ProblemRow, Source
 from backfill.errors import UsageError
 from backfill.prepare import fields, formats, read, spool
 from backfill.prepare.affiliates import Affiliates
+from backfill.prepare.checks import Context
 from backfill.prepare.draft import Reading, draft
 from backfill.prepare.orders import KeyPlan, take_once, whole_orders
-from backfill.prepare.rules import IGNORED_ROW, IGNORED_ROW_REASON, Context
+from backfill.prepare.rules import IGNORED_ROW, IGNORED_ROW_REASON
 from backfill.prepare.source import SourceReader
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
 from backfill.prepare.verdict import Judged, judge, severities

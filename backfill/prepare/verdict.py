@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from backfill.checkpoint import OrderRow, ProblemRow, State
 from backfill.errors import UsageError
 from backfill.prepare import payload
+from backfill.prepare.checks import Context, Found
 from backfill.prepare.draft import Draft
-from backfill.prepare.rules import RULES, SKIPPING, Context, Found, Rule
+from backfill.prepare.rules import RULES, SKIPPING, Rule
 from backfill.settings import Severity
 
 #: Without these an order has no body that could be sent, so they cannot be made warnings.

@@ -13,8 +13,9 @@ import pytest
 from backfill import progress
 from backfill.checkpoint import FILE_NAME, Checkpoint, adopt
 from backfill.errors import UsageError
+from backfill.prepare.checks import LONGEST_TEXT
 from backfill.prepare.pipeline import prepare
-from backfill.prepare.rules import LONGEST_TEXT, RULES
+from backfill.prepare.rules import RULES
 from backfill.prepare.verdict import ALWAYS_ERRORS, severities
 from backfill.settings import ImportSettings
 
