@@ -205,10 +205,8 @@ class Configuration:
 
         :raises UsageError: the value cannot be used.
         """
-        for place in self._places:
-            if name in place.values:
-                return _checked(place.values[name], (CHECKS | FLAG_CHECKS)[name])
-        return None
+        given = self._given(name)
+        return None if given is None else _checked(given, (CHECKS | FLAG_CHECKS)[name])
 
     def imports(self, exports: Sequence[Path]) -> ImportSettings:
         """What decides what the bodies are.
@@ -266,13 +264,16 @@ class Configuration:
         found = {name: self.get(name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 
+    def _given(self, name: str) -> _Given | None:
+        return next((place.values[name] for place in self._places if name in place.values), None)
+
     def _files(self, *names: str) -> dict[str, Any]:
         """Those of the files that somebody has named; each has to be there."""
-        found = {name: Path(value) for name, value in self._set(*names).items()}
-        for name, path in found.items():
-            if not path.exists():
-                raise UsageError(f"--{name} {path}: there is no such file")
-        return found
+        found = {name: given for name in names if (given := self._given(name))}
+        for given in found.values():
+            if not Path(given.value).exists():
+                raise UsageError(f"{given.where}: {given.value}: there is no such file")
+        return {name: Path(given.value) for name, given in found.items()}
 
     def _account(self) -> dict[str, Any]:
         """The one account for all, from the first place that names one, in either way."""

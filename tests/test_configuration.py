@@ -180,7 +180,7 @@ def test_bad_import_values(name: str, value: str, says: str) -> None:
 @pytest.mark.parametrize("name", ["mapping", "items", "affiliates"])
 def test_named_files_must_be_there(name: str) -> None:
     """A file that an option names has to exist."""
-    with pytest.raises(UsageError, match=f"--{name} x.csv: there is no such file"):
+    with pytest.raises(UsageError, match=f"--{name}: x.csv: there is no such file"):
         load({name: "x.csv"}).imports(EXPORTS)
 
 
