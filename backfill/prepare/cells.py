@@ -76,6 +76,11 @@ def join_present(columns: Sequence[pa.StringArray], separator: str) -> pa.String
     return pc.binary_join_element_wise(first, *columns[1:], separator, null_handling="skip")
 
 
+def one_line(text: str) -> str:
+    """A text fit for one line of a terminal or a comment: what does not print becomes a blank."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _offsets(column: pa.StringArray) -> npt.NDArray[np.int32]:
     offsets = np.frombuffer(column.buffers()[1], dtype=np.int32)
     return offsets[column.offset : column.offset + len(column) + 1]

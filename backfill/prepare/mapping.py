@@ -96,6 +96,7 @@ def build_mapping(
     mapping_file: Path | None = None,
     items: bool = False,
     elsewhere: Collection[str] = (),
+    complete: bool = True,
 ) -> Mapping:
     """Settle which column is which field.
 
@@ -107,6 +108,7 @@ def build_mapping(
         key and the line fields are taken.
     :param elsewhere: columns of the other exports that the same options are for. A SPEC may name
         them; where it names nothing else, it says nothing for this export.
+    :param complete: refuse a mapping without a field that every order must have.
     :raises MappingError: an unknown field or column, a SPEC that cannot be read, or an order
         without a field that it must have.
     """
@@ -125,7 +127,9 @@ def build_mapping(
         specs |= {each: Spec.of_column(packing.shown) for each in packing.grammar.fields}
     unmapped = _lay_over(specs, map, finder)
     specs = {each: spec for each, spec in specs.items() if each in wanted}
-    _check_enough(specs, format, finder.columns, () if items else unmapped, items=items)
+    lacking = lacks(specs, items=items, left_out=unmapped)
+    if complete and lacking:
+        raise _incomplete(lacking, specs, format, finder.columns)
     return Mapping(
         format=format.name,
         title=format.title,
@@ -263,33 +267,32 @@ def _loose_spec(text: str, finder: _Finder, where: str) -> Spec | None:
     return spec
 
 
-def _check_enough(
-    specs: Map[str, Spec],
-    format: Format,
-    columns: Sequence[str],
-    unmapped: Collection[str],
-    *,
-    items: bool,
-) -> None:
-    """Refuse a mapping that could not make one order.
+def lacks(
+    mapped: Collection[str], *, items: bool = False, left_out: Collection[str] = ()
+) -> list[str]:
+    """What no order can do without and is not among the ``mapped`` fields, in words.
 
-    :raises MappingError: it names what is missing and the way on.
+    :param left_out: fields that the user wants to be without; one of the times will do.
     """
-    missing = []
-    if _ORDER_KEY not in specs:
-        missing.append("reference_id (the order key)")
-    if not items and not any(each in specs or each in unmapped for each in TIME_FIELDS):
-        missing.append("created_at (or another time; --map created_at= goes without)")
-    if not any(each in specs for each in ("item_name", "item_each_price", "item_price", "total")):
-        missing.append("item_name, with item_price or item_each_price (or total)")
-    if not missing:
-        return
+    lacking = []
+    if _ORDER_KEY not in mapped:
+        lacking.append("reference_id (the order key)")
+    if not items and not any(each in mapped or each in left_out for each in TIME_FIELDS):
+        lacking.append("created_at (or another time; --map created_at= goes without)")
+    if not any(each in mapped for each in ("item_name", "item_each_price", "item_price", "total")):
+        lacking.append("item_name, with item_price or item_each_price (or total)")
+    return lacking
+
+
+def _incomplete(
+    lacking: Sequence[str], specs: Map[str, Spec], format: Format, columns: Sequence[str]
+) -> MappingError:
     if format.name == formats.UNKNOWN:
         what = f"no known platform has the columns {_quoted(columns, most=12)}"
     else:
         what = f"this looks like {format.title}, but columns that it needs are missing"
-    raise MappingError(
-        f"{what}; nothing is mapped to {', nor to '.join(missing)}",
+    return MappingError(
+        f"{what}; nothing is mapped to {', nor to '.join(lacking)}",
         hint=f"{_suggestion(specs, columns)}'backfill inspect FILE --write-mapping mapping.toml' "
         "writes a mapping to edit; give it back with --mapping mapping.toml",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
 
 from backfill.prepare import formats
+from backfill.prepare.cells import one_line
 from backfill.prepare.formats import Condition, RowRule
 from backfill.prepare.mapping import FIELDS, Mapping
 from backfill.prepare.packed import PackedColumns
@@ -35,11 +36,17 @@ _NOTES: Map[str, str] = {
 }
 
 
-def mapping_toml(mapping: Mapping, columns: Sequence[str], samples: Map[str, Sequence[str]]) -> str:
+def mapping_toml(
+    mapping: Mapping,
+    columns: Sequence[str],
+    samples: Map[str, Sequence[str]],
+    remarks: Map[str, str] | None = None,
+) -> str:
     """The mapping as the text of a mapping file; :func:`fields.build_mapping` reads it back.
 
     :param columns: the export's columns; those that nothing uses are listed in a comment.
     :param samples: some values of each column, for the comments.
+    :param remarks: what else to say of a field, in its comment.
     """
     used = {column for spec in mapping.specs.values() for column in spec.columns}
     packing = mapping.packed
@@ -48,41 +55,45 @@ def mapping_toml(mapping: Mapping, columns: Sequence[str], samples: Map[str, Seq
         for column in columns
         if column not in used and not (packing and column in packing.columns)
     ]
+    named = mapping.format != formats.UNKNOWN  # a mapping without a name has its file's
     parts = [
         _HEAD,
-        f"name = {_quoted(mapping.format)}",
-        f"title = {_quoted(mapping.title)}",
+        f"name = {_quoted(mapping.format)}" if named else '# name = ""',
+        f"title = {_quoted(mapping.title)}" if named else '# title = ""',
         "",
         '# Where an order\'s own values stand: on its "first_row", "repeated" on each of its rows,',
         '# or "zero_on_rest": on the first, with a literal 0 on the others.',
         f"order_values = {_quoted(mapping.order_values)}",
         f"zero_is_blank = {_listed(sorted(mapping.zero_is_blank))}",
         "",
-        *_fields(mapping, samples),
+        *_fields(mapping, samples, remarks or {}),
         *_packed(packing),
         *(line for rule in _own_rules(mapping.rows) for line in _rule(rule)),
     ]
     if unused:
         parts += ["# Columns that nothing is mapped to:"]
-        parts += [f"#   {_one_line(column)}{_shown(samples.get(column))}" for column in unused]
+        parts += [f"#   {one_line(column)}{_shown(samples.get(column))}" for column in unused]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _fields(mapping: Mapping, samples: Map[str, Sequence[str]]) -> Iterable[str]:
+def _fields(
+    mapping: Mapping, samples: Map[str, Sequence[str]], remarks: Map[str, str]
+) -> Iterable[str]:
     yield "[fields]"
     packed = mapping.packed.grammar.fields if mapping.packed else {}
     for field in FIELDS:
         if field in packed:
             continue
-        note = f"# {field}: {_NOTES[field]}" if field in _NOTES else ""
+        note = _NOTES.get(field, "")
         if field not in mapping.specs:
-            yield f'# {field} = ""{"   # " + _NOTES[field] if field in _NOTES else ""}'
+            yield f'# {field} = ""' + (f"   # {note}" if note else "")
             continue
+        said = "; ".join(filter(None, (note, remarks.get(field))))
+        if said:
+            yield f"# {field}: {said}"
         spec = mapping.specs[field]
-        if note:
-            yield note
         for column in spec.columns:
-            yield f"#   {_one_line(column)}{_shown(samples.get(column))}"
+            yield f"#   {one_line(column)}{_shown(samples.get(column))}"
         yield f"{field} = {_quoted(str(spec))}"
     yield ""
 
@@ -133,13 +144,8 @@ def _condition(condition: Condition) -> str:
 
 def _shown(values: Sequence[str] | None, most: int = 60) -> str:
     """Sample values behind a column's name in a comment."""
-    text = " | ".join(_one_line(value) for value in values or ())
+    text = " | ".join(one_line(value) for value in values or ())
     return f": {text if len(text) <= most else text[: most - 1] + '…'}" if text else ""
-
-
-def _one_line(text: str) -> str:
-    """A text that may stand in a comment: control characters would end it, or end TOML."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _quoted(text: str) -> str:
