@@ -22,7 +22,6 @@ from typing import Literal
 
 REPOSITORY = Path(__file__).parents[2]
 GENERATOR = REPOSITORY / "sample_data" / "generate.py"
-PAGE = os.sysconf("SC_PAGE_SIZE")
 SAMPLE_EVERY = 0.02
 """Seconds between two looks at the memory of a process and its children."""
 
@@ -131,7 +130,8 @@ def run(command: Command, may_exit: Sequence[int] = (0,)) -> Measured:
         line = " ".join(map(str, command))
         raise RuntimeError(f"exit {process.returncode}: {line}\n{output[-3000:]}")
     cpu_seconds = usage.ru_utime + usage.ru_stime
-    return Measured(seconds, cpu_seconds, max(peak(), usage.ru_maxrss * 1024), output)
+    # usage.ru_maxrss is of no use: it counts what this process had when it started the other.
+    return Measured(seconds, cpu_seconds, peak(), output)
 
 
 def alternate(contenders: Sequence[Contender], repeats: int) -> dict[str, list[Measured]]:
@@ -181,7 +181,7 @@ def machine() -> str:
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
-    gigabytes = os.sysconf("SC_PHYS_PAGES") * PAGE / 2**30
+    gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     cores = len(os.sched_getaffinity(0))
     return (
         f"{model}, {cores} cores, {gigabytes:.0f} GB, {platform.system()} {platform.release()}, "
@@ -214,7 +214,9 @@ def _watched(pid: int) -> Iterator[Callable[[], int]]:
     def watch() -> None:
         nonlocal peak
         while not done.wait(SAMPLE_EVERY):
-            peak = max(peak, sum(_resident(member) for member in _tree(pid)))
+            sizes = [_sizes(member) for member in _tree(pid)]
+            together = sum(resident for resident, _ in sizes)
+            peak = max(peak, together, *(largest for _, largest in sizes))
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -235,7 +237,12 @@ def _tree(pid: int) -> Iterator[int]:
                 yield from _tree(int(child))
 
 
-def _resident(pid: int) -> int:
+def _sizes(pid: int) -> tuple[int, int]:
+    """Resident bytes of one process: now, and the most there ever were; 0 where it is gone."""
+    found = {"VmRSS": 0, "VmHWM": 0}
     with contextlib.suppress(OSError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    return 0
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, text = line.partition(":")
+            if name in found:
+                found[name] = int(text.split()[0]) * 1024
+    return found["VmRSS"], found["VmHWM"]
