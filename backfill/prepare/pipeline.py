@@ -7,9 +7,8 @@ into an :class:`~backfill.checkpoint.Incoming` that the job adopts when it is co
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,17 +22,15 @@ from backfill.errors import UsageError
 from backfill.prepare import fields, formats, read, spool
 from backfill.prepare.affiliates import Affiliates
 from backfill.prepare.checks import Context
-from backfill.prepare.draft import Reading, draft
+from backfill.prepare.draft import Draft, Reading, draft
+from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.orders import KeyPlan, take_once, whole_orders
 from backfill.prepare.rules import IGNORED_ROW, IGNORED_ROW_REASON
 from backfill.prepare.source import SourceReader
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
 from backfill.prepare.verdict import Judged, judge, severities
 from backfill.progress import Progress, Stage
-from backfill.settings import ImportSettings, Severity
-
-#: Judged chunks that may wait for the disk: enough to keep both halves busy, little to hold.
-_CHUNKS_WAITING = 2
+from backfill.settings import ImportSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +62,17 @@ def prepare(
     try:
         with progress.stage("preparing", total=rows, unit="rows") as stage:
             batches = _batches(surveyed, folder, incoming, stage)
-            chunks = _judged(batches, plan, folder, read_as, affiliates, settings, severity)
-            with _Writer(incoming) as write:
-                for judged in chunks:
-                    write(judged)
+            chunks = _drafted(ahead(batches), plan, folder, read_as, affiliates, settings)
+
+            def write(judged: Judged) -> None:
+                incoming.add_orders(judged.order_rows())
+                incoming.add_problems(judged.problems)
+
+            next_id = 1
+            with behind(write) as hand_over, closing(ahead(chunks)) as drafts:
+                for drafted, context in drafts:
+                    hand_over(judge(drafted, context, severity, next_id))
+                    next_id += drafted.count
         for one in surveyed:
             incoming.add_source(_source(one))
     except BaseException:
@@ -134,25 +138,21 @@ def _mended(rows: pa.Table) -> list[tuple[str, int]]:
     )
 
 
-def _judged(
+def _drafted(
     batches: Iterator[pa.Table],
     plan: KeyPlan,
     folder: Path,
     read_as: Sequence[Reading],
     affiliates: Affiliates,
     settings: ImportSettings,
-    severity: Mapping[str, Severity],
-) -> Iterator[Judged]:
-    """Rows to orders, orders to columns, columns to verdicts and bodies; a chunk at a time."""
+) -> Iterator[tuple[Draft, Context]]:
+    """Rows to orders, and orders to converted columns; a chunk at a time."""
     compared = [*fields.FIELDS, "flag"]
     moment = datetime.now(UTC).replace(microsecond=0)
-    next_id = 1
     for orders in whole_orders(batches, plan, folder):
         orders, copies = take_once(orders, plan, compared)
         context = Context(settings, moment, copies.repeated, copies.contradictory)
-        drafted = draft(orders, read_as, affiliates, settings)
-        yield judge(drafted, context, severity, next_id)
-        next_id += orders.count
+        yield draft(orders, read_as, affiliates, settings), context
 
 
 def _source(one: Surveyed) -> Source:
@@ -175,41 +175,3 @@ def _source(one: Surveyed) -> Source:
             "rows_file": one.rows_file,
         },
     )
-
-
-class _Writer:
-    """Writes judged chunks in a thread of its own, so that converting and the disk overlap."""
-
-    def __init__(self, incoming: Incoming) -> None:
-        self._incoming = incoming
-        self._queue: queue.Queue[Judged | None] = queue.Queue(_CHUNKS_WAITING)
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="checkpoint-writer", daemon=True)
-
-    def __enter__(self) -> Callable[[Judged], None]:
-        self._thread.start()
-        return self._put
-
-    def __exit__(self, *_: object) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        self._check()
-
-    def _put(self, judged: Judged) -> None:
-        self._check()
-        self._queue.put(judged)
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-
-    def _run(self) -> None:
-        while (judged := self._queue.get()) is not None:
-            if self._failure is not None:
-                continue  # keep taking, so that the other side never waits for good
-            try:
-                self._incoming.add_orders(judged.order_rows())
-                self._incoming.add_problems(judged.problems)
-            except BaseException as exc:
-                self._failure = exc

@@ -9,6 +9,7 @@ there; so do the rows that are handed back to be mended, when the export may be 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from backfill.errors import UsageError
 from backfill.prepare import convert, fields, spool
 from backfill.prepare.draft import Reading
+from backfill.prepare.lanes import ahead
 from backfill.prepare.orders import KeyPlan, KeySurvey
 from backfill.prepare.rules import IGNORED_ROW
 from backfill.prepare.source import SourceReader, SourceTable
@@ -52,8 +54,11 @@ def survey(
         keys.start_source(joins=items_only)
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
         narrow = _narrowed(mapping)
-        with spool.writing(folder, reader.table) as write:
-            for batch in reader.batches():
+        with (
+            spool.writing(folder, reader.table) as write,
+            closing(ahead(reader.batches())) as batches,
+        ):
+            for batch in batches:
                 write(batch)
                 _look(one, keys, taken_rows(fields.apply(narrow, batch))[0])
                 one.rows += batch.num_rows
