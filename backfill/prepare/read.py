@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from backfill.errors import SourceError, UsageError
 from backfill.prepare.fingerprint import READABLE, expand, sha256_of, unreadable
 from backfill.prepare.source import HeaderJudge, SourceReader, SourceTable
-from backfill.prepare.streams import Compression, Origin
+from backfill.prepare.streams import Compression, Origin, beginning
 from backfill.prepare.text_files import open_text
 from backfill.prepare.workbooks import open_workbook
 
@@ -93,6 +94,7 @@ _NOT_TABLES = (
     (b"GIF8", "a picture"),
     (b"{\\rtf", "a text document"),
 )
+_CONTROL = re.compile("[\x01-\x08\x0e-\x19\x1b-\x1f]")
 _AS_TABLE = "export it as CSV or .xlsx"
 
 
@@ -153,8 +155,7 @@ def _require_unlocked(path: Path) -> None:
 
 def _require_text(origin: Origin, source: str) -> None:
     """Says what a file is that is no delimited text, as far as its first 64 KB tell."""
-    with origin.open() as file:
-        start = file.read(1 << 16)
+    start, text = beginning(origin)
     for magic, what in _NOT_TABLES:
         if start.startswith(magic):
             raise SourceError(source, f"is {what}, not an export", hint=_AS_TABLE)
@@ -162,17 +163,17 @@ def _require_text(origin: Origin, source: str) -> None:
         raise SourceError(
             source, "holds other files or a workbook", hint="unpack it and give what is inside"
         )
-    text = start.lstrip(b"\xef\xbb\xbf\xff\xfe").replace(b"\0", b"").lstrip()[:1000].lower()
-    if text.startswith((b"<!doctype", b"<html", b"<table", b"<head", b"<?xml", b"<meta")):
+    first = text.lstrip()[:100].lower()
+    if first.startswith(("<!doctype", "<html", "<table", "<head", "<?xml", "<meta")):
         raise SourceError(
             source,
             "is a web page or XML, not a table, whatever its name says",
             hint="open it in a spreadsheet and save it as .xlsx or CSV",
         )
-    if text.startswith((b"{", b"[{")):
+    if first.startswith(("{", "[{")):
         raise SourceError(source, "is JSON, not a table", hint=_AS_TABLE)
-    control = sum(start.count(byte) for byte in range(1, 32) if byte not in b"\t\n\v\f\r\x1a")
-    if 20 * control > len(start):
+    written = len(text) - text.count("\0")
+    if len(_CONTROL.findall(text)) > max(4, written // 50) or 10 * written < len(text):
         raise SourceError(source, "is neither text nor a workbook", hint=_AS_TABLE)
 
 

@@ -63,6 +63,7 @@ class SourceReader(Protocol):
         Columns: ``table.columns`` (string; blank is empty or null; the text is untouched), then
         ``_row`` (int64: the row's number in a spreadsheet, where the header and blank rows count
         too) and ``_ragged`` (bool: the row had too few or too many cells, and was padded or cut).
+        A column may come in several chunks.
 
         Raises SourceError where the file turns out to be damaged further down.
         """

@@ -7,7 +7,9 @@ mended, when the export may be long gone.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from backfill.errors import StorageError
 from backfill.prepare.source import RAGGED, ROW, SourceTable
 
 _FOLDER = "rows"
+_BATCHES_WAITING = 2
 
 
 def file_name(table: SourceTable) -> str:
@@ -51,11 +54,13 @@ def writing(folder: Path, table: SourceTable) -> Iterator[Callable[[pa.Table], N
             options = pa.ipc.IpcWriteOptions(compression="lz4")
             writer = pa.ipc.new_file(file, schema, options=options)
 
-            def write(batch: pa.Table) -> None:
+            def store(batch: pa.Table) -> None:
                 with _told(final, "written"):
-                    writer.write_table(batch.select(schema.names), max(1, batch.num_rows))
+                    whole = batch.select(schema.names).combine_chunks()
+                    writer.write_table(whole, max(1, whole.num_rows))
 
-            yield write
+            with _in_background(store) as write:
+                yield write
             with _told(final, "written"):
                 writer.close()
         with _told(final, "written"):
@@ -91,6 +96,23 @@ def take_rows(folder: Path, rows_file: str, rows: Iterable[int]) -> pa.Table:
             if here.any():
                 found.append(reader.get_batch(index).filter(pa.array(here)))
         return pa.Table.from_batches(found, reader.schema)
+
+
+@contextmanager
+def _in_background(store: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table], None]]:
+    """Stores in a thread of its own, so that the next batch is read meanwhile; what goes wrong
+    there is raised by a later call, or at the end."""
+    waiting: deque[Future[None]] = deque()
+
+    def write(batch: pa.Table) -> None:
+        if len(waiting) == _BATCHES_WAITING:
+            waiting.popleft().result()
+        waiting.append(thread.submit(store, batch))
+
+    with ThreadPoolExecutor(1, "spool") as thread:
+        yield write
+        for stored in waiting:
+            stored.result()
 
 
 @contextmanager

@@ -152,11 +152,20 @@ def survey(origin: Origin, *, with_sha256: bool = False) -> Survey:
         size=size,
         encoding=encoding if wide is not None and encoding else utf8.verdict(),
         bom=bom,
-        has_nul=lines.nul > 0,
+        has_nul=lines.has_nul,
         stray_cr=lines.stray_cr,
         doubled_cr=lines.doubled_cr,
         tail=tail,
     )
+
+
+def beginning(origin: Origin) -> tuple[bytes, str]:
+    """The first 64 KB at most, and the same as text: good enough to tell what kind of file it is,
+    with a character a byte where the encoding has no mark of its own."""
+    with origin.open() as file:
+        start = file.read(1 << 16)
+    bom, encoding = _told_by_bom(start) or (0, _told_by_zeros(start))
+    return start, start[bom:].decode(encoding or "latin-1", "replace")
 
 
 @contextmanager
@@ -230,10 +239,13 @@ class _Utf8Evidence:
 
 
 class _LineEnds:
-    """Counts what stands at and between the ends of lines, across blocks of UTF-8."""
+    """What stands at and between the ends of lines, across blocks of UTF-8.
+
+    Counts are made only as far as they are needed: looking for a byte is ten times as fast.
+    """
 
     def __init__(self) -> None:
-        self.nul = 0
+        self.has_nul = False
         self._cr = self._crlf = self._crcrlf = self._lf = 0
         self._tail = b""
         self._is_mac: bool | None = None
@@ -241,21 +253,20 @@ class _LineEnds:
     def add(self, block: bytes) -> None:
         if self._is_mac is None:
             self._is_mac = _ends_lines_with_cr(block)
-        self.nul += block.count(0)
-        joined = self._tail + block
+        self.has_nul = self.has_nul or b"\0" in block
+        joined = self._tail + block if self._tail else block
         self._tail = b""
-        cr = joined.count(b"\r")
-        if not cr:
+        if b"\r" not in joined:
             return
         if joined.endswith(b"\r"):  # what follows it is in the next block
             plain = joined.rstrip(b"\r")
             self._tail = joined[len(plain) :]
-            cr -= len(self._tail)
             joined = plain
-        self._cr += cr
+        self._cr += joined.count(b"\r")
         self._crlf += joined.count(b"\r\n")
-        self._crcrlf += joined.count(b"\r\r\n")
-        self._lf += joined.count(b"\n")
+        if self._cr > self._crlf:
+            self._crcrlf += joined.count(b"\r\r\n")
+            self._lf += joined.count(b"\n")
 
     @property
     def doubled_cr(self) -> bool:

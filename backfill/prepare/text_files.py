@@ -38,7 +38,9 @@ _DELIMITERS = (",", ";", "\t", "|")
 _NO_TEXT = ' \t\r\n"' + "".join(_DELIMITERS)
 _HEAD_BYTES = 1 << 18
 _HEAD_RECORDS = 30
-_MIN_BLOCK, _MAX_BLOCK = 1 << 20, 1 << 24
+_BLOCK_BYTES = 1 << 20
+"""Arrow reads up to 32 blocks ahead, so small ones keep memory flat; a record must fit into one."""
+_BATCH_BYTES = 1 << 25
 _LONGEST_CELL = 1 << 26
 
 
@@ -52,8 +54,6 @@ class Layout:
     header_row: int
     offset: int
     """Where the first record below the header begins, in bytes of clean UTF-8."""
-    record_bytes: int
-    """The mean size of the first records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class TextReader:
     def batches(self) -> Iterator[pa.Table]:
         """See SourceReader."""
         held: pa.Table | None = None
-        for batch in self._rows():
+        for batch in _gathered(self._rows()):
             if held is not None:
                 yield from _finish(held, self.survey)
             held = batch
@@ -155,14 +155,11 @@ def find_layout(source: str, head: str, is_all: bool, knows: HeaderJudge) -> Lay
         )
     header_cells = records[index][0]
     width = max(len(header_cells), _usual_width(below))
-    offset = len(head[: records[index][1]].encode())
-    rest = len(head[: records[-1][1]].encode()) - offset
     return Layout(
         delimiter=delimiter,
         header=(*header_cells, *[""] * (width - len(header_cells))),
         header_row=index + 1,
-        offset=offset,
-        record_bytes=max(1, rest // max(1, len(records) - index - 1)),
+        offset=len(head[: records[index][1]].encode()),
     )
 
 
@@ -238,12 +235,11 @@ def _parse(reader: TextReader) -> Iterator[pa.Table]:
     table, layout = reader.table, reader.layout
     odd = _OddRows(layout.delimiter, table.columns)
     names = list(table.columns)
-    block_size = min(_MAX_BLOCK, max(_MIN_BLOCK, layout.record_bytes * BATCH_ROWS))
     with open_clean(reader.origin, reader.survey, layout.offset) as file:
         stream = pyarrow.csv.open_csv(
             file,
             read_options=pyarrow.csv.ReadOptions(
-                column_names=names, block_size=block_size, use_threads=False
+                column_names=names, block_size=_BLOCK_BYTES, use_threads=False
             ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=layout.delimiter,
@@ -367,6 +363,19 @@ def _with_marks(
     table: pa.Table, numbers: npt.NDArray[np.int64], ragged: npt.NDArray[np.bool_]
 ) -> pa.Table:
     return table.append_column(ROW, pa.array(numbers)).append_column(RAGGED, pa.array(ragged))
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Small tables put together until they make a batch; not copied, their chunks stay."""
+    parts: list[pa.Table] = []
+    for table in tables:
+        parts.append(table)
+        rows = sum(part.num_rows for part in parts)
+        if rows >= BATCH_ROWS or sum(part.nbytes for part in parts) >= _BATCH_BYTES:
+            yield pa.concat_tables(parts)
+            parts = []
+    if parts:
+        yield pa.concat_tables(parts)
 
 
 def _finish(table: pa.Table, found: Survey) -> Iterator[pa.Table]:

@@ -7,6 +7,7 @@ as times; the three readings run side by side, as fastexcel works outside of Pyt
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.errors import SourceError, UsageError
-from backfill.prepare.fingerprint import sha256_of, unreadable
+from backfill.prepare.fingerprint import unreadable
 from backfill.prepare.source import (
     BATCH_ROWS,
     RAGGED,
@@ -34,9 +35,12 @@ from backfill.prepare.source import (
 _HEAD_RECORDS = 30
 _KEPT_BYTES = 1 << 27
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
-_MIDNIGHT = " 00:00:00"
-_NO_DAY = r"^1899-12-3[01] "
-"""How fastexcel writes a cell that holds a time of day and no date."""
+_PLAIN_TIMES = (
+    (r"^([0-9]{4}-[0-9]{2}-[0-9]{2})T", r"\1 "),  # as OpenDocument has it
+    (r" 00:00:00$", ""),  # a date
+    (r"^1899-12-3[01] ", ""),  # a time of day without a date
+)
+"""How fastexcel spells times, and what is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class SheetReader:
         table = self.table
         cells = self.cells
         if cells is None:
-            cells = _read_cells(table.path, table.sheet or "")
+            cells = _read_cells(table.path, _content(table.path), table.sheet or "")
         first = table.header_row  # the index of the row below the header
         for start in range(first, cells.num_rows, BATCH_ROWS):
             part = cells.slice(start, BATCH_ROWS)
@@ -86,12 +90,13 @@ def open_workbook(path: Path, *, sheet: str | None, knows: HeaderJudge) -> list[
     Raises SourceError where the workbook is damaged, protected, or has no rows; UsageError where
     it has no ``sheet``.
     """
-    names = _sheet_names(path)
+    content = _content(path)
+    names = _sheet_names(path, content)
     wanted = names if sheet is None else [_named(sheet, names, path)]
     kept = 0
     sheets = []
     for name in wanted:
-        cells = _read_cells(path, name)
+        cells = _read_cells(path, content, name)
         found = _find_sheet(name, cells, knows, keep=kept + cells.nbytes <= _KEPT_BYTES)
         if found is not None:
             kept += cells.nbytes if found.cells is not None else 0
@@ -104,7 +109,7 @@ def open_workbook(path: Path, *, sheet: str | None, knows: HeaderJudge) -> list[
         )
     chosen = _alike(sheets)
     skipped = tuple(name for name in names if name not in {each.name for each in chosen})
-    sha256 = sha256_of(path)
+    sha256 = hashlib.sha256(content).hexdigest()
     return [
         SheetReader(
             table=SourceTable(
@@ -126,9 +131,17 @@ def open_workbook(path: Path, *, sheet: str | None, knows: HeaderJudge) -> list[
     ]
 
 
-def _sheet_names(path: Path) -> list[str]:
+def _content(path: Path) -> bytes:
+    """The file's bytes: given these, fastexcel goes by them and not by the file's name."""
     try:
-        return list(fastexcel.read_excel(path).sheet_names)
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _sheet_names(path: Path, content: bytes) -> list[str]:
+    try:
+        return list(fastexcel.read_excel(content).sheet_names)
     except Exception as error:
         raise _refused(path, error) from error
 
@@ -177,7 +190,7 @@ def _alike(sheets: Sequence[_Sheet]) -> list[_Sheet]:
 # --- cells as text ----------------------------------------------------------------------------
 
 
-def _read_cells(path: Path, name: str) -> pa.RecordBatch:
+def _read_cells(path: Path, content: bytes, name: str) -> pa.RecordBatch:
     """The sheet from its first row on, each cell as text, blank ones null.
 
     A whole number has no decimals (536365) and never an exponent; any other is the shortest text
@@ -185,8 +198,8 @@ def _read_cells(path: Path, name: str) -> pa.RecordBatch:
     midnight, and without its day where it has none. Booleans are ``true`` and ``false``.
     """
     with ThreadPoolExecutor(1) as threads:
-        as_numbers = threads.submit(_load, path, name, "float")
-        text = _load(path, name, "string")
+        as_numbers = threads.submit(_load, path, content, name, "float")
+        text = _load(path, content, name, "string")
         numbers = as_numbers.result()
     columns = [
         _with_exact_numbers(cells, exact)
@@ -194,15 +207,15 @@ def _read_cells(path: Path, name: str) -> pa.RecordBatch:
     ]
     timed = [index for index, column in enumerate(columns) if _has_times(column)]
     if timed:
-        times = _load(path, name, "datetime")
+        times = _load(path, content, name, "datetime")
         for index in timed:
             columns[index] = _with_plain_times(columns[index], times.column(index))
     return pa.record_batch(columns, names=text.schema.names)
 
 
-def _load(path: Path, name: str, dtype: fastexcel.DType) -> pa.RecordBatch:
+def _load(path: Path, content: bytes, name: str, dtype: fastexcel.DType) -> pa.RecordBatch:
     try:
-        return fastexcel.read_excel(path).load_sheet(
+        return fastexcel.read_excel(content).load_sheet(
             name, header_row=None, skip_rows=0, dtypes=dtype, eager=True
         )
     except Exception as error:
@@ -232,24 +245,20 @@ def _plainly(number: float) -> str:
 
 
 def _has_times(text: pa.Array) -> bool:
-    return bool(
-        pc.any(pc.ends_with(text, _MIDNIGHT)).as_py()
-        or pc.any(pc.match_substring_regex(text, _NO_DAY)).as_py()
-    )
+    spelled = "|".join(pattern for pattern, _ in _PLAIN_TIMES)
+    return bool(pc.any(pc.match_substring_regex(text, spelled)).as_py())
 
 
 def _with_plain_times(text: pa.Array, times: pa.Array) -> pa.Array:
-    """Takes the midnight from dates and the day that is none from times, in cells that hold a
-    time; a text cell that looks like one stays as it is."""
-    plain = pc.replace_substring_regex(text, _MIDNIGHT + "$", "")
-    plain = pc.replace_substring_regex(plain, _NO_DAY, "")
+    """Spells the cells that hold a time plainly; a text cell that looks like one stays as it is."""
+    plain = text
+    for pattern, meant in _PLAIN_TIMES:
+        plain = pc.replace_substring_regex(plain, pattern, meant)
     return pc.if_else(pc.is_valid(times), plain, text)
 
 
 def _refused(path: Path, error: Exception) -> SourceError:
     """fastexcel's many errors, in words that help. Anything but its own is a bug, and stays."""
-    if isinstance(error, OSError):
-        return unreadable(path, error)
     if not isinstance(error, fastexcel.FastExcelError):
         raise error
     reason = str(error).splitlines()[0]
