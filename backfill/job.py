@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,12 +23,30 @@ from backfill.progress import Progress
 from backfill.settings import ApiSettings, ImportSettings, RunSettings
 
 if TYPE_CHECKING:
+    from backfill.prepare.source import SourceReader
     from backfill.report.figures import Figures
 
 DONE = 0
 SOME_DID_NOT_GO = 3
 
 _log = logging.getLogger(__name__)
+
+
+def inspect(imports: ImportSettings, mapping: Path | None) -> int:
+    """Print what the exports are and how they would be read; write the mapping where wanted."""
+    from backfill.prepare import formats, inspect_text, read
+    from backfill.prepare.inspect import inspect as look
+
+    def sources(paths: Sequence[Path]) -> Sequence[SourceReader]:
+        return read.open_sources(paths, sheet=imports.sheet, taken={}, knows=formats.header_score)
+
+    items = sources([imports.items]) if imports.items else ()
+    inspection = look(sources(imports.exports), imports, items=items)
+    print(inspect_text.render(inspection))
+    if mapping is not None:
+        mapping.write_text(inspect_text.mapping_text(inspection), encoding="utf-8")
+        print(f"\nThe mapping is in {mapping}: edit it, then give it with --mapping {mapping}")
+    return DONE
 
 
 def validate(imports: ImportSettings, run: RunSettings, progress: Progress) -> int:
