@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from backfill.checkpoint import Activity, Checkpoint, Source, State
+from backfill.report.books import Account, Bar, Tally, combined, read_books
 
 Rules = Mapping[str, Mapping[str, str]]
 """What ``meta`` remembers of each rule: severity, and title and remedy or the reason."""
 
 #: In Shout, as far as the checkpoint knows.
 IN_SHOUT = (State.CREATED, State.EXISTING)
+#: Was handed to the network at some time.
+SENT = (*IN_SHOUT, State.SENDING, State.FAILED, State.UNDONE)
 #: Will not be sent as things stand.
 NOT_GOING = (State.REJECTED, State.SKIPPED, State.FAILED)
 #: Problems that are shown one by one; the rest is counted, and listed in ``rejected_rows.csv``.
@@ -27,45 +29,6 @@ PROBLEMS_SHOWN = 2000
 EXAMPLES = 5
 #: Reasons why orders did not go, the commonest first.
 FAILURES_SHOWN = 50
-
-# Upper bounds of the bars of the distribution of order totals, in cents: 1, 2, 5, 10, ...
-_STEPS = tuple(step * 10**power for power in range(2, 9) for step in (1, 2, 5))
-
-
-@dataclass(slots=True)
-class Tally:
-    """Orders and their money, by state."""
-
-    orders: Counter[State] = field(default_factory=Counter)
-    cents: Counter[State] = field(default_factory=Counter)
-
-    def add(self, state: State, orders: int, cents: int) -> None:
-        self.orders[state] += orders
-        self.cents[state] += cents
-
-    @property
-    def total(self) -> int:
-        """Orders in any state."""
-        return self.orders.total()
-
-    @property
-    def kept_cents(self) -> int:
-        """Money of the orders that are not rejected: the contract's ``total_cents``."""
-        return self.cents.total() - self.cents[State.REJECTED]
-
-    def count(self, *states: State) -> int:
-        return sum(self.orders[state] for state in states)
-
-    def money(self, *states: State) -> int:
-        return sum(self.cents[state] for state in states)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose orders they are; both None for orders that name no account."""
-
-    header: str | None
-    id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +72,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """Orders whose total is at least ``low`` and below ``high`` cents; None: without bound."""
-
-    low: int
-    high: int | None
-    orders: int
-
-
-@dataclass(frozen=True, slots=True)
 class Figures:
     """What the reports tell of a job."""
 
@@ -132,7 +86,7 @@ class Figures:
     months: Mapping[str | None, Tally]
     """in their order; None: orders without a date"""
     ledger: Mapping[tuple[Account, str | None], Tally]
-    """by account and month"""
+    """by account and month, once something was sent: for the sign-off"""
     distribution: Sequence[Bar]
     issues: Sequence[Issue]
     """errors before warnings, the commonest first"""
@@ -142,11 +96,13 @@ class Figures:
     failures: Sequence[Failure]
     activity: Mapping[str, Activity]
     """by minute, UTC"""
+    delivered: bool
+    """whether anything was ever handed to the network"""
 
     @property
     def states(self) -> Mapping[State, int]:
         """Orders in each state; every state is a key."""
-        return {state: self.overall.orders[state] for state in State}
+        return {state: self.overall.count(state) for state in State}
 
     @property
     def rows(self) -> int:
@@ -160,12 +116,6 @@ class Figures:
     @property
     def settings(self) -> dict[str, Any]:
         return self.remembered("settings")
-
-    @property
-    def delivered(self) -> bool:
-        """Whether anything was ever handed to the network."""
-        seen = (*IN_SHOUT, State.SENDING, State.FAILED, State.UNDONE)
-        return bool(self.activity) or self.overall.count(*seen) > 0
 
     @property
     def wire(self) -> Activity:
@@ -192,93 +142,36 @@ def collect(checkpoint: Checkpoint) -> Figures:
     """Read the figures of a job."""
     meta = checkpoint.meta()
     rules = json.loads(meta.get("rules") or "{}")
-    ledger, first_day, last_day = _ledger(checkpoint)
+    books = read_books(checkpoint)
+    overall = combined(books.months.values())
+    activity = _activity(checkpoint)
+    delivered = bool(activity) or overall.count(*SENT) > 0
     problems, problem_lines = _problems(checkpoint)
     return Figures(
         meta=meta,
         sources=checkpoint.sources(),
-        overall=_sum(ledger.values()),
+        overall=overall,
         line_items=_one(checkpoint, "SELECT coalesce(sum(line_items), 0) FROM orders"),
-        first_day=first_day,
-        last_day=last_day,
-        accounts=_by_account(ledger),
-        months=_by_month(ledger),
-        ledger=ledger,
-        distribution=_distribution(checkpoint),
+        first_day=books.first_day,
+        last_day=books.last_day,
+        accounts=books.accounts,
+        months=books.months,
+        ledger=books.ledger() if delivered else {},
+        distribution=books.distribution,
         issues=_issues(checkpoint, rules, problems),
         problems=problems,
         problem_lines=problem_lines,
         failures=_failures(checkpoint, rules),
-        activity=_activity(checkpoint),
+        activity=activity,
+        delivered=delivered,
     )
 
 
 # --- orders ---------------------------------------------------------------------------------
 
 
-def _ledger(
-    checkpoint: Checkpoint,
-) -> tuple[dict[tuple[Account, str | None], Tally], str | None, str | None]:
-    """Orders and money by account and month, and the first and last day of orders that count."""
-    # The keys stand in the order in which they tell rows apart soonest: it sorts faster.
-    rows = checkpoint.query(
-        "SELECT account_header, account_id, substr(ordered_on, 1, 7) AS month, state, count(*),"
-        " coalesce(sum(total_cents), 0), min(ordered_on), max(ordered_on)"
-        " FROM orders GROUP BY account_id, month, state, account_header"
-    )
-    ledger: dict[tuple[Account, str | None], Tally] = {}
-    days: set[str] = set()
-    for header, account_id, month, state, orders, cents, first, last in rows:
-        key = (Account(header, account_id), month)
-        ledger.setdefault(key, Tally()).add(State(state), orders, cents)
-        if state != State.REJECTED and first is not None:
-            days |= {first, last}
-    return ledger, min(days, default=None), max(days, default=None)
-
-
 def _one(checkpoint: Checkpoint, sql: str) -> int:
     return int(checkpoint.query(sql).fetchone()[0])
-
-
-def _sum(tallies: Iterable[Tally]) -> Tally:
-    whole = Tally()
-    for tally in tallies:
-        whole.orders.update(tally.orders)
-        whole.cents.update(tally.cents)
-    return whole
-
-
-def _by_account(ledger: Mapping[tuple[Account, str | None], Tally]) -> dict[Account, Tally]:
-    parts: dict[Account, list[Tally]] = {}
-    for (account, _), tally in ledger.items():
-        parts.setdefault(account, []).append(tally)
-    sums = {account: _sum(tallies) for account, tallies in parts.items()}
-    return dict(
-        sorted(sums.items(), key=lambda item: (-item[1].kept_cents, str(item[0].id or "~")))
-    )
-
-
-def _by_month(ledger: Mapping[tuple[Account, str | None], Tally]) -> dict[str | None, Tally]:
-    parts: dict[str | None, list[Tally]] = {}
-    for (_, month), tally in ledger.items():
-        parts.setdefault(month, []).append(tally)
-    return {month: _sum(parts[month]) for month in sorted(parts, key=lambda month: month or "~")}
-
-
-def _distribution(checkpoint: Checkpoint) -> list[Bar]:
-    bars = " ".join(f"WHEN total_cents < {step} THEN {step}" for step in _STEPS)
-    found = dict(
-        checkpoint.query(
-            f"SELECT CASE {bars} END, count(*) FROM orders"
-            " WHERE state != 'rejected' AND total_cents >= 0 GROUP BY 1"
-        ).fetchall()
-    )
-    lows = {high: low for low, high in zip((0, *_STEPS), (*_STEPS, None), strict=True)}
-    filled = [high for high in lows if found.get(high)]
-    if not filled:
-        return []
-    span = list(lows)[list(lows).index(filled[0]) : list(lows).index(filled[-1]) + 1]
-    return [Bar(lows[high], high, found.get(high, 0)) for high in span]
 
 
 def _failures(checkpoint: Checkpoint, rules: Rules) -> list[Failure]:
@@ -310,11 +203,8 @@ def _activity(checkpoint: Checkpoint) -> dict[str, Activity]:
 def _problems(checkpoint: Checkpoint) -> tuple[list[Problem], int]:
     """Problems to show one by one, and how many lines there are in all."""
     by_rule: dict[str, list[int]] = {}
-    # A line that stands for many orders has no address of its own, so it is counted, not shown.
-    for rule, number in checkpoint.query(
-        "SELECT rule, id FROM problems WHERE order_id NOT NULL"
-        " OR (severity = 'error' AND row NOT NULL)"
-    ):
+    # A line that stands for many rows has no address of its own, so it is counted, not shown.
+    for rule, number in checkpoint.query("SELECT rule, id FROM problems WHERE rows = 1"):
         by_rule.setdefault(rule, []).append(number)
     chosen = sorted(_evenly(by_rule, PROBLEMS_SHOWN))
     lines = int(checkpoint.query("SELECT coalesce(sum(rows), 0) FROM problems").fetchone()[0])

@@ -8,7 +8,7 @@ through Jinja's escaping.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -20,7 +20,8 @@ from markupsafe import Markup
 
 from backfill.checkpoint import Checkpoint, Source, State
 from backfill.report import wording
-from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Account, Figures, Tally
+from backfill.report.books import Account, Tally, combined
+from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Figures
 from backfill.report.files import replacing
 from backfill.report.masking import Privacy, columns_of
 from backfill.report.samples import samples
@@ -30,8 +31,9 @@ NAME = "report.html"
 
 ACCOUNTS_SHOWN = 100
 ACCOUNTS_CHARTED = 15
-SIGN_OFF_LINES_SHOWN = 1000
+LEDGER_SHOWN = 1000
 VALUE_SHOWN = 160
+NO_DATE = "no date"
 
 #: Scripts and styles of the page, in the order in which they are needed.
 _SCRIPTS = ("d3.min.js", "plot.umd.min.js", "dataTables.min.js", "report.js")
@@ -39,23 +41,37 @@ _STYLES = ("report.css",)
 
 
 @dataclass(frozen=True, slots=True)
-class SignOff:
-    """One line of the sign-off: what the export holds against what is in Shout."""
+class Row:
+    """Orders and money under one heading: an account, a month, or both."""
 
-    account: str
+    name: str
     month: str
-    export: int
-    export_cents: int
-    shout: int
-    shout_cents: int
+    tally: Tally
 
     @property
-    def orders_missing(self) -> int:
-        return self.export - self.shout
+    def not_going(self) -> int:
+        return self.tally.count(*NOT_GOING)
+
+    @property
+    def going(self) -> int:
+        return self.tally.total - self.not_going
+
+    @property
+    def in_shout(self) -> int:
+        return self.tally.count(*IN_SHOUT)
+
+    @property
+    def cents_in_shout(self) -> int:
+        return self.tally.money(*IN_SHOUT)
+
+    @property
+    def missing(self) -> int:
+        """Orders that the export has and Shout has not."""
+        return self.tally.total - self.in_shout
 
     @property
     def cents_missing(self) -> int:
-        return self.export_cents - self.shout_cents
+        return self.tally.all_cents - self.cents_in_shout
 
 
 def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: Privacy) -> Path:
@@ -71,11 +87,10 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
             verdict=wording.verdict(figures),
             tone=_tone(figures),
             states=[
-                (state, words, figures.overall.orders[state], figures.overall.cents[state])
+                (state, words, figures.overall.count(state), figures.overall.money(state))
                 for state, words in wording.STATES.items()
-                if figures.overall.orders[state]
+                if figures.overall.count(state)
             ],
-            going=figures.overall.total - figures.overall.count(*NOT_GOING, State.UNDONE),
             next=wording.next_command(figures, folder),
             accounts=_accounts(figures),
             months=_months(figures),
@@ -84,7 +99,8 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
                 (failure, shortened(privacy.text(failure.reason), 300))
                 for failure in figures.failures
             ],
-            sign_off=_sign_off(figures),
+            ledger=_ledger(figures),
+            whole=Row("All accounts and months", "", figures.overall),
             samples=samples(folder, checkpoint, figures, privacy),
             settings=_settings(figures.settings),
             adopted=figures.remembered("adopted"),
@@ -111,7 +127,7 @@ def _environment(figures: Figures) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["count"] = count
-    environment.filters["money"] = partial(money, currency=figures.currency)
+    environment.filters["money"] = partial(_money, currency=figures.currency)
     environment.filters["short"] = shortened
     environment.filters["duration"] = _duration
     environment.filters["delimiter"] = _delimiter
@@ -142,37 +158,29 @@ def account_name(account: Account) -> str:
 # --- the tables -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Orders and money under one heading."""
-
-    name: str
-    tally: Tally
-
-    @property
-    def going(self) -> int:
-        return self.tally.total - self.not_going
-
-    @property
-    def not_going(self) -> int:
-        return self.tally.count(*NOT_GOING)
-
-
 def _accounts(figures: Figures) -> list[Row]:
     """The largest accounts, and the rest as one."""
-    rows = [Row(account_name(account), tally) for account, tally in figures.accounts.items()]
+    rows = [Row(account_name(account), "", tally) for account, tally in figures.accounts.items()]
     rest = rows[ACCOUNTS_SHOWN:]
     if rest:
-        whole = Tally()
-        for row in rest:
-            whole.orders.update(row.tally.orders)
-            whole.cents.update(row.tally.cents)
-        rows[ACCOUNTS_SHOWN:] = [Row(f"{count(len(rest), 'other account')}", whole)]
+        whole = combined(row.tally for row in rest)
+        rows[ACCOUNTS_SHOWN:] = [Row(count(len(rest), "other account"), "", whole)]
     return rows
 
 
 def _months(figures: Figures) -> list[Row]:
-    return [Row(month or "no date", tally) for month, tally in figures.months.items()]
+    return [Row("", month or NO_DATE, tally) for month, tally in figures.months.items()]
+
+
+def _ledger(figures: Figures) -> list[Row]:
+    """By account and month; where that is too long, only the lines with a difference."""
+    rows = [
+        Row(account_name(account), month or NO_DATE, tally)
+        for (account, month), tally in figures.ledger.items()
+    ]
+    if len(rows) > LEDGER_SHOWN:
+        rows = [row for row in rows if row.missing][:LEDGER_SHOWN]
+    return sorted(rows, key=lambda row: (row.name, row.month))
 
 
 def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:
@@ -191,26 +199,6 @@ def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:
         }
         for problem in figures.problems
     ]
-
-
-def _sign_off(figures: Figures) -> Sequence[SignOff]:
-    """By account and month; where that is too long, only the lines with a difference."""
-    if not figures.delivered:
-        return []
-    lines = [
-        SignOff(
-            account_name(account),
-            month or "no date",
-            tally.total,
-            tally.cents.total(),
-            tally.count(*IN_SHOUT),
-            tally.money(*IN_SHOUT),
-        )
-        for (account, month), tally in figures.ledger.items()
-    ]
-    if len(lines) > SIGN_OFF_LINES_SHOWN:
-        lines = [line for line in lines if line.orders_missing][:SIGN_OFF_LINES_SHOWN]
-    return sorted(lines, key=lambda line: (line.account, line.month))
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -233,14 +221,14 @@ def _charts(figures: Figures) -> dict[str, Any]:
         "currency": figures.currency,
         "months": [
             {
-                "month": row.name,
+                "month": row.month,
                 "going": row.going,
                 "stopped": row.not_going,
-                "money": round((row.tally.cents.total() - row.tally.money(*NOT_GOING)) / 100, 2),
+                "money": round((row.tally.all_cents - row.tally.money(*NOT_GOING)) / 100, 2),
                 "lost": round(row.tally.money(*NOT_GOING) / 100, 2),
             }
             for row in _months(figures)
-            if row.name != "no date"
+            if row.month != NO_DATE
         ],
         "rules": [
             {"rule": issue.rule, "severity": issue.severity, "orders": issue.orders or issue.rows}
@@ -281,6 +269,12 @@ def _compact(cents: int) -> str:
 
 
 # --- words of the page ----------------------------------------------------------------------
+
+
+def _money(cents: int, currency: str) -> Markup:
+    """``USD 1,234.56``, the currency set apart so that the digits stand out."""
+    code, _, digits = money(cents, currency).partition(" ")
+    return Markup('<span class="money"><small>{}</small> {}</span>').format(code, digits)
 
 
 def _duration(seconds: float) -> str:

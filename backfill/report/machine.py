@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from backfill.checkpoint import State
-from backfill.report.figures import IN_SHOUT, Figures, Issue, Tally
+from backfill.report.books import Tally
+from backfill.report.figures import IN_SHOUT, Figures, Issue
 from backfill.report.files import replacing
 from backfill.report.masking import Privacy
 
@@ -65,14 +66,12 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
 
 
 def _sign_off(figures: Figures) -> list[dict[str, Any]]:
-    if not figures.delivered:
-        return []
     return [
         {
             "account_id": account.id,
             "month": month,
             "orders": tally.total,
-            "total_cents": tally.cents.total(),
+            "total_cents": tally.all_cents,
             "shout_orders": tally.count(*IN_SHOUT),
             "shout_total_cents": tally.money(*IN_SHOUT),
         }
@@ -85,7 +84,7 @@ def _tally(tally: Tally) -> dict[str, int]:
 
 
 def _states(tally: Tally) -> dict[str, int]:
-    return {state.value: tally.orders[state] for state in State}
+    return {state.value: tally.count(state) for state in State}
 
 
 def _issue(issue: Issue, privacy: Privacy) -> dict[str, Any]:

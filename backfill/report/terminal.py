@@ -24,7 +24,7 @@ def summary(
     """
     privacy = Privacy.of(figures.sources, show=show_personal_data)
     lines = [
-        *textwrap.wrap(wording.verdict(figures), width)[:2],
+        *textwrap.wrap(" ".join(wording.verdict(figures)), width)[:2],
         "",
         *_headline(figures),
         "",
@@ -39,9 +39,9 @@ def _headline(figures: Figures) -> Iterator[str]:
     overall, currency = figures.overall, figures.currency
     yield _pair("orders", f"{overall.total:,} from {wording.count(figures.rows, 'row')}")
     states = [
-        f"{overall.orders[state]:,} {words}"
+        f"{overall.count(state):,} {words}"
         for state, words in wording.STATES.items()
-        if overall.orders[state]
+        if overall.count(state)
     ]
     yield _pair("states", " · ".join(states) or "none")
     accounts = sum(account.id is not None for account in figures.accounts)

@@ -50,61 +50,38 @@ def span(figures: Figures) -> str:
     return f"{figures.first_day} to {figures.last_day}"
 
 
-def verdict(figures: Figures) -> str:
-    """Where the job stands, in one or two sentences."""
+def verdict(figures: Figures) -> tuple[str, str]:
+    """Where the job stands: one sentence, and what else there is to say of it."""
     overall = figures.overall
     if not overall.total:
-        return "No orders were found."
-    return _after(figures) if figures.delivered else _before(figures)
+        return "No orders were found.", ""
+    if figures.delivered:
+        return _so_far(overall.count(*IN_SHOUT), overall.total, "in Shout"), _rest(figures)
+    return _so_far(overall.count(State.PENDING), overall.total, "ready to send"), _rest(figures)
 
 
-def _before(figures: Figures) -> str:
+def _so_far(part: int, whole: int, where: str) -> str:
+    if part == whole:
+        return f"{'The one order is' if whole == 1 else f'All {count(whole)} orders are'} {where}."
+    number = count(part) if part else "None"
+    return f"{number} of {count(whole, 'order')} {'is' if part == 1 else 'are'} {where}."
+
+
+def _rest(figures: Figures) -> str:
     overall = figures.overall
-    ready, whole = overall.count(State.PENDING), overall.total
-    if ready == whole:
-        return f"{_all(whole)} ready to send."
-    start = f"{count(ready)} of {_orders_are(whole, ready)} ready to send."
-    return f"{start} {_left_out(figures)}"
-
-
-def _after(figures: Figures) -> str:
-    overall = figures.overall
-    done, whole = overall.count(*IN_SHOUT), overall.total
-    if done == whole:
-        return f"{_all(whole)} in Shout."
-    parts = [f"{count(done)} of {_orders_are(whole, done)} in Shout."]
-    if pending := overall.count(State.PENDING):
-        parts.append(f"{count(pending)} still to be sent.")
-    if doubt := overall.count(State.SENDING):
-        parts.append(
-            f"{count(doubt)} in doubt: the next run looks them up before anything is sent."
-        )
-    if undone := overall.count(State.UNDONE):
-        parts.append(f"{count(undone)} taken back.")
-    if left_out := _left_out(figures):
-        parts.append(left_out)
-    return " ".join(parts)
-
-
-def _left_out(figures: Figures) -> str:
-    overall = figures.overall
-    mend = overall.count(State.REJECTED, State.FAILED)
-    skipped = overall.count(State.SKIPPED)
-    parts = []
-    if mend:
-        verb = "did" if figures.delivered else "will"
-        parts.append(f"{count(mend)} {verb} not go: mend rejected_rows.csv and give it back.")
-    if skipped:
-        parts.append(f"{count(skipped)} set aside, as the account is not connected.")
-    return " ".join(parts)
-
-
-def _all(orders: int) -> str:
-    return "The one order is" if orders == 1 else f"All {count(orders)} orders are"
-
-
-def _orders_are(whole: int, part: int) -> str:
-    return f"{count(whole, 'order')} {'is' if part == 1 else 'are'}"
+    verb = "did" if figures.delivered else "will"
+    said = {
+        "still to be sent.": overall.count(State.PENDING) if figures.delivered else 0,
+        "in doubt: the next run looks them up before anything is sent.": overall.count(
+            State.SENDING
+        ),
+        "taken back.": overall.count(State.UNDONE),
+        f"{verb} not go: mend rejected_rows.csv and give it back.": overall.count(
+            State.REJECTED, State.FAILED
+        ),
+        "set aside, as the account takes no orders yet.": overall.count(State.SKIPPED),
+    }
+    return " ".join(f"{count(number)} {words}" for words, number in said.items() if number)
 
 
 def next_command(figures: Figures, job: Path) -> tuple[str, str]:
