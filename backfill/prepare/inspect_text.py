@@ -21,6 +21,11 @@ _CUSTOMER: Final = ("profile_name", "profile_phone_number", "profile_email")
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _FIELD_WIDTH: Final = max(map(len, fields.FIELDS))
 _FILES_SHOWN: Final = 5
+_PLACES: Final = {
+    "first_row": "on its first row",
+    "repeated": "on each of its rows",
+    "zero_on_rest": "on its first row, and a literal 0 on the others",
+}
 #: To no less than this a sample value is clipped.
 _SHORTEST: Final = 8
 
@@ -73,6 +78,10 @@ def _headline(series: Series, width: int) -> Iterator[str]:
         counts.append(_count(len(series.keys), "order"))
     counts.append(_count(series.line_items, "line item"))
     yield from _labelled("holds", ", ".join(counts), width)
+    if not series.items_only:
+        yield from _labelled(
+            "", f"an order's own values: {_PLACES[series.mapping.order_values]}", width
+        )
     for flag, rows in sorted(series.flags.items()):
         said = "no part of an order" if flag == IGNORED_ROW else f"rejecting their order ({flag})"
         yield from _labelled("", f"{_count(rows, 'row')} {said}", width)
@@ -153,7 +162,7 @@ def _notes(inspection: Inspection) -> Iterator[str]:
     mapped = _mapped(inspection)
     if orders and not mapped.intersection(_CUSTOMER):
         yield (
-            "No column is mapped to the customer, and an order without one is rejected: give "
+            "No column is mapped to the customer, so no order will have one: give "
             "--map profile_name=COLUMN (or profile_phone_number, or profile_email)."
         )
     if _has_no_account(inspection):
@@ -246,8 +255,6 @@ def _options(inspection: Inspection) -> Iterator[list[str]]:
     yield from (["--map", f"{name}={text}"] for name, text in settings.map)
     if _has_no_account(inspection):
         yield ["--connect-id", "YOUR-ID"]
-    if not _mapped(inspection).intersection(_CUSTOMER):
-        yield ["--map", "profile_name=COLUMN"]
     found = {code for series in inspection.series for code in series.currencies}
     if settings.currency != "USD":
         yield ["--currency", settings.currency]

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.checkpoint import Incoming, ProblemRow, Source
-from backfill.errors import UsageError
+from backfill.errors import MappingError, UsageError
 from backfill.prepare import fields, formats, read, spool
 from backfill.prepare.affiliates import Affiliates
 from backfill.prepare.checks import Context
@@ -31,6 +31,9 @@ from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
 from backfill.prepare.verdict import Judged, judge, severities
 from backfill.progress import Progress, Stage
 from backfill.settings import ImportSettings
+
+#: By any one of these an affiliate knows whose order it is.
+CUSTOMER_FIELDS = ("profile_name", "profile_phone_number", "profile_email")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,27 @@ def _open(
             opened.append((reader, mapping, items_only))
     if not opened:
         raise UsageError("no export was given", hint="name the files to import")
+    _require_customers(opened, settings)
     return opened
+
+
+def _require_customers(
+    opened: Sequence[tuple[SourceReader, fields.Mapping, bool]], settings: ImportSettings
+) -> None:
+    """Refuse exports that name no customer anywhere, unless the user wants to go without.
+
+    :raises MappingError: no column of an export is mapped to the customer.
+    """
+    if any(not spec.strip() for field, spec in settings.map if field in CUSTOMER_FIELDS):
+        return
+    for reader, mapping, items_only in opened:
+        if not items_only and not any(field in mapping.specs for field in CUSTOMER_FIELDS):
+            raise MappingError(
+                f"{reader.table.source}: no column is mapped to the customer, so nobody could "
+                f"tell whose orders these are; the columns are {', '.join(reader.table.columns)}",
+                hint="give --map profile_name=COLUMN (a customer number will do), or go without "
+                "with --map profile_name=",
+            )
 
 
 def _batches(

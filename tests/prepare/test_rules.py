@@ -12,7 +12,7 @@ import pytest
 
 from backfill import progress
 from backfill.checkpoint import FILE_NAME, Checkpoint, adopt
-from backfill.errors import UsageError
+from backfill.errors import MappingError, UsageError
 from backfill.prepare.checks import LONGEST_TEXT
 from backfill.prepare.pipeline import prepare
 from backfill.prepare.rules import RULES
@@ -360,6 +360,21 @@ def test_an_export_without_line_items_is_sent_by_its_totals_with_a_warning(tmp_p
     problems, states = found(tmp_path, [GOOD], exports=(path,))
     assert states == [("1", "pending"), ("2", "rejected")]
     assert {rule for rule, _, _ in problems} == {"totals_only", "no_line_items"}
+
+
+def test_an_export_that_names_no_customer_is_refused_unless_that_is_wanted(tmp_path: Path) -> None:
+    """One order without a customer is a counter sale; an export without is a mapping gone wrong."""
+    path = tmp_path / "nobody.csv"
+    path.write_text(
+        "reference_id,created_at,connect_id,item_name,item_price\n1,2021-01-01,A1,Soap,1.00\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(MappingError, match="customer"):
+        found(tmp_path, [GOOD], exports=(path,))
+    (tmp_path / "job").rmdir()
+    problems, states = found(tmp_path, [GOOD], exports=(path,), map=(("profile_name", ""),))
+    assert states == [("1", "pending")]
+    assert [rule for rule, _, _ in problems] == ["no_customer"]
 
 
 def test_severities_can_be_set_where_an_order_can_still_be_sent(tmp_path: Path) -> None:
