@@ -52,6 +52,11 @@ def _inspect(args: argparse.Namespace) -> int:
     settings = configuration.load(vars(args))
     _progress(settings)
     mapping = Path(args.write_mapping) if args.write_mapping else None
+    if mapping is not None and mapping.exists():
+        raise UsageError(
+            f"--write-mapping: {mapping}: is there already, and may hold somebody's work",
+            hint="name a new file",
+        )
     return job.inspect(settings.imports(exports), mapping)
 
 

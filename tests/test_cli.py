@@ -270,19 +270,43 @@ def test_a_bug_says_that_it_is_one_and_keeps_secrets(
     assert shown.endswith("please report it with the lines above\n")
 
 
-def test_a_reader_that_left_is_no_error() -> None:
-    """``backfill --help | head -0`` says nothing on stderr."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_left_is_no_error(unbuffered: str) -> None:
+    """``backfill --help | head -0`` says nothing on stderr, whether stdout is buffered or not."""
     ours, theirs = os.pipe()
     os.close(ours)
     child = subprocess.run(
         [sys.executable, "-m", "backfill", "run", "--help"],
         stdout=theirs,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
         timeout=60,
     )
     os.close(theirs)
     assert child.stderr == b""
+
+
+def test_a_dry_run_that_is_told_to_end() -> None:
+    """SIGTERM while an export is read ends with 130 and leaves no job behind that looks whole."""
+    rows = ORDERS.splitlines()[1:] * 100_000
+    Path("orders.csv").write_text("\n".join([ORDERS.splitlines()[0], *rows, ""]))
+    with subprocess.Popen(
+        [sys.executable, "-m", "backfill", "validate", "orders.csv", "--progress", "json"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as child:
+        assert child.stderr is not None
+        assert '"begin"' in child.stderr.readline()
+        child.terminate()
+        _, said = child.communicate(timeout=60)
+    assert child.returncode == 130, said
+    assert said.splitlines()[-2:] == [
+        "backfill: error: interrupted",
+        "  run the same command again to go on",
+    ]
+    assert not Path("orders.backfill/checkpoint.sqlite").exists()
 
 
 # --- commands through a real Shout -----------------------------------------------------------

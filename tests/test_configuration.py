@@ -254,6 +254,7 @@ def test_addresses_that_are_safe(url: str) -> None:
         ("https://shout.example/?key=hunter2", "without spaces"),
         ("https://shout.example/#x", "without spaces"),
         ("https://shout.example/a b", "without spaces"),
+        ("https://shout.example\\evil.example", "without spaces"),
     ],
 )
 def test_addresses_that_are_not(url: str, says: str) -> None:
@@ -278,7 +279,7 @@ def test_a_missing_address() -> None:
         ("Authorization:", "value is empty"),
         ("Authorization: env:NOT_SET", "environment variable NOT_SET is not set"),
         ("Authorization: env:EMPTY", "environment variable EMPTY is not set"),
-        *[(f"{name}: hunter2", "sets itself") for name in checks.OWN_HEADERS],
+        *[(f"{name.title()}: hunter2", "sets itself") for name in checks.OWN_HEADERS],
     ],
 )
 def test_bad_headers(line: str, says: str) -> None:

@@ -80,6 +80,8 @@ TROUBLES = [
     trouble("validate orders.csv", 2, "is mapped to", arrange=lambda: _orders("a,b\n1,2\n")),
     trouble("validate", 2, "no export is given"),
     trouble("inspect", 2, "no export is given"),
+    trouble("inspect more.csv", 2, "more.csv: no such file"),
+    trouble("inspect orders.csv --write-mapping orders.csv", 2, "orders.csv: is there already"),
     # how to read it
     trouble("validate orders.csv --map totl=Sum", 2, "no field 'totl'"),
     trouble("validate orders.csv --map total=Sum", 2, "'Sum'"),
