@@ -37,7 +37,7 @@ OrderValues = Literal["first_row", "repeated", "zero_on_rest"]
 _ORDER_VALUES: Final = ("first_row", "repeated", "zero_on_rest")
 _CONDITION_KEYS: Final = ("field", "column", "values", "pattern", "blank")
 _SECTIONS: Final = {
-    "": ("name", "title", "order_values", "zero_is_blank", "blank"),
+    "": ("name", "title", "order_values", "blank"),
     "recognise": ("required", "telling"),
     "aliases": None,
     "fields": None,
@@ -102,7 +102,6 @@ class Format:
     fields: Mapping[str, str] = field(default_factory=dict)
     """each field's SPEC, as text"""
     order_values: OrderValues = "repeated"
-    zero_is_blank: frozenset[str] = frozenset()
     blank: frozenset[str] = frozenset()
     rows: tuple[RowRule, ...] = ()
     packed: Packed | None = None
@@ -266,7 +265,6 @@ class _Reader:
                 for each, spec in self._table(content, "fields").items()
             },
             order_values=order_values,
-            zero_is_blank=frozenset(self._texts(content, "zero_is_blank")),
             blank=frozenset(self._texts(content, "blank")),
             rows=tuple(map(self._row_rule, self._tables(content, "rows"))),
             packed=self._packed(packed) if packed else None,

@@ -159,11 +159,10 @@ def _notes(inspection: Inspection) -> Iterator[str]:
     orders = [series for series in inspection.series if not series.items_only]
     for series in inspection.series:
         yield from _notes_on_columns(series, settings.date_order)
-    mapped = _mapped(inspection)
-    if orders and not mapped.intersection(_CUSTOMER):
+    if _lacks_customer(inspection):
         yield (
-            "No column is mapped to the customer, so no order will have one: give "
-            "--map profile_name=COLUMN (or profile_phone_number, or profile_email)."
+            "No column is mapped to the customer: give --map profile_name=COLUMN (a customer "
+            "number will do), or go without with --map profile_name=."
         )
     if _has_no_account(inspection):
         yield "Nothing says whose orders these are: give --connect-id ID, or map a column to it."
@@ -192,6 +191,12 @@ def _has_no_account(inspection: Inspection) -> bool:
         or settings.user_id
         or _mapped(inspection).intersection(fields.ACCOUNT_FIELDS)
     )
+
+
+def _lacks_customer(inspection: Inspection) -> bool:
+    """No export names a customer, and the user has not said to go without."""
+    said = {name for name, _ in inspection.settings.map}
+    return not (_mapped(inspection) | said).intersection(_CUSTOMER)
 
 
 def _notes_on_columns(series: Series, date_order: DateOrder | None) -> Iterator[str]:
@@ -255,6 +260,8 @@ def _options(inspection: Inspection) -> Iterator[list[str]]:
     yield from (["--map", f"{name}={text}"] for name, text in settings.map)
     if _has_no_account(inspection):
         yield ["--connect-id", "YOUR-ID"]
+    if _lacks_customer(inspection):
+        yield ["--map", "profile_name=COLUMN"]
     found = {code for series in inspection.series for code in series.currencies}
     if settings.currency != "USD":
         yield ["--currency", settings.currency]

@@ -71,8 +71,6 @@ class Mapping:
     order_values: OrderValues = "repeated"
     """where order-level values stand: on an order's ``first_row``, ``repeated`` on each row, or
     on the first with a literal zero on the rest"""
-    zero_is_blank: frozenset[str] = frozenset()
-    """fields where a literal zero on an order's further rows says nothing"""
     blank: frozenset[str] = frozenset()
     """texts that mean an empty cell"""
     rows: tuple[RowRule, ...] = ()
@@ -81,6 +79,11 @@ class Mapping:
     """the export is a ``rejected_rows.csv`` that came back"""
     digits: frozenset[str] = field(default_factory=frozenset)
     """columns whose cells lose Excel's text marker, an apostrophe before digits"""
+
+    @property
+    def zero_is_blank(self) -> frozenset[str]:
+        """Fields where a literal zero on an order's further rows says nothing."""
+        return frozenset({"total"} if self.order_values == "zero_on_rest" else ())
 
     def column_of(self, field: str) -> str:
         """The name of the field's column, or columns, for a person; the field's own if unmapped."""
@@ -135,7 +138,6 @@ def build_mapping(
         title=format.title,
         specs=specs,
         order_values=format.order_values,
-        zero_is_blank=format.zero_is_blank,
         blank=format.blank,
         rows=_rules_that_apply(format.rows, finder),
         packed=packing,

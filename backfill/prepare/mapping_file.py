@@ -64,7 +64,6 @@ def mapping_toml(
         '# Where an order\'s own values stand: on its "first_row", "repeated" on each of its rows,',
         '# or "zero_on_rest": on the first, with a literal 0 on the others.',
         f"order_values = {_quoted(mapping.order_values)}",
-        f"zero_is_blank = {_listed(sorted(mapping.zero_is_blank))}",
         "",
         *_fields(mapping, samples, remarks or {}),
         *_packed(packing),

@@ -445,3 +445,17 @@ def test_a_guess_can_be_given_as_a_mapping() -> None:
     map = [(field, each.spec) for field, each in guess(header).items()]
     mapping = fields.build_mapping(formats.recognise(header), header, map=map)
     assert mapping.specs.keys() >= {"reference_id", "profile_name", "profile_shipping_address_raw"}
+
+
+def test_etsy_writes_zeros_where_an_order_has_spoken() -> None:
+    """A literal 0 in the total of an order's further rows is a blank; elsewhere it is a zero."""
+    header = columns_of(formats.by_name("etsy"))
+    assert fields.build_mapping(formats.by_name("etsy"), header).zero_is_blank == {"total"}
+    shopify = formats.by_name("shopify")
+    assert not fields.build_mapping(shopify, columns_of(shopify)).zero_is_blank
+
+
+def test_every_platform_has_a_golden_export() -> None:
+    """Adding a platform takes a file and a golden test."""
+    golden = Path(__file__).parent / "golden"
+    assert {path.stem for path in golden.glob("*.expected")} == set(formats.names())
