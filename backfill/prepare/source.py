@@ -92,10 +92,11 @@ def find_header(records: Sequence[Sequence[str]], knows: HeaderJudge) -> Header 
     if not candidates:
         return None
     usual = sorted(filled[index] for index in candidates)[len(candidates) // 2]
-    scores = {
-        index: knows([cell.strip() for cell in records[index]]) * min(1.0, filled[index] / usual)
-        for index in candidates
-    }
+    scores = dict.fromkeys(candidates, 0.0)
+    for index in candidates:
+        if filled[index] > 1:  # one cell is a title: no order fits into a single column
+            cells = [cell.strip() for cell in records[index]]
+            scores[index] = knows(cells) * min(1.0, filled[index] / usual)
     best = max(candidates, key=lambda index: scores[index])
     if scores[best] >= _KNOWN:
         return Header(best, scores[best])

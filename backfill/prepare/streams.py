@@ -118,7 +118,7 @@ class Survey:
         opened = '"' + _LITTER.sub("", cell).replace('"', '""')
         if len(opened) > len(tail) >= _TAIL // 4:
             return True  # too large to tell, and so large a last cell is nothing else
-        return tail.endswith(opened) and tail[: -len(opened)][-1:] in ("", delimiter, "\n")
+        return tail.endswith(delimiter + opened)
 
 
 def survey(origin: Origin, *, with_sha256: bool = False) -> Survey:

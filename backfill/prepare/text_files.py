@@ -145,6 +145,12 @@ def find_layout(source: str, head: str, is_all: bool, knows: HeaderJudge) -> Lay
         if header is not None:
             fit = _fit([cells for cells, _ in records], header, delimiter)
             candidates.append((header.score * fit, fit, delimiter, header.index, records))
+    if not candidates and not is_all:
+        raise SourceError(
+            source,
+            f"no header in its first {_HEAD_BYTES >> 10} KB",
+            hint="an opening quote that is never closed does this; look for it there",
+        )
     if not candidates or (is_all and not head.strip(_NO_TEXT)):
         raise SourceError(source, "is empty: blank lines only", hint="export it again")
     *_, delimiter, index, records = max(candidates, key=lambda each: each[:2])
@@ -369,6 +375,8 @@ def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """Small tables put together until they make a batch; not copied, their chunks stay."""
     parts: list[pa.Table] = []
     for table in tables:
+        if not table.num_rows:
+            continue
         parts.append(table)
         rows = sum(part.num_rows for part in parts)
         if rows >= BATCH_ROWS or sum(part.nbytes for part in parts) >= _BATCH_BYTES:

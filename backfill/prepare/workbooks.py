@@ -8,6 +8,7 @@ as times; the three readings run side by side, as fastexcel works outside of Pyt
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -41,6 +42,9 @@ _PLAIN_TIMES = (
     (r"^1899-12-3[01] ", ""),  # a time of day without a date
 )
 """How fastexcel spells times, and what is meant."""
+
+for _name in ("calamine", "fastexcel"):  # their warnings are not for the person at the terminal
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ def _content(path: Path) -> bytes:
 def _sheet_names(path: Path, content: bytes) -> list[str]:
     try:
         return list(fastexcel.read_excel(content).sheet_names)
-    except Exception as error:
+    except BaseException as error:
         raise _refused(path, error) from error
 
 
@@ -218,7 +222,7 @@ def _load(path: Path, content: bytes, name: str, dtype: fastexcel.DType) -> pa.R
         return fastexcel.read_excel(content).load_sheet(
             name, header_row=None, skip_rows=0, dtypes=dtype, eager=True
         )
-    except Exception as error:
+    except BaseException as error:
         raise _refused(path, error) from error
 
 
@@ -257,11 +261,15 @@ def _with_plain_times(text: pa.Array, times: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_valid(times), plain, text)
 
 
-def _refused(path: Path, error: Exception) -> SourceError:
-    """fastexcel's many errors, in words that help. Anything but its own is a bug, and stays."""
-    if not isinstance(error, fastexcel.FastExcelError):
+def _refused(path: Path, error: BaseException) -> SourceError:
+    """fastexcel's many errors, in words that help; anything but its own stays what it is.
+
+    A panic of the Rust code below it, over a damaged file, is not even an Exception in Python.
+    """
+    is_panic = type(error).__name__ == "PanicException"
+    if not (is_panic or isinstance(error, fastexcel.FastExcelError)):
         raise error
-    reason = str(error).splitlines()[0]
+    reason = (str(error) or "no reason was given").splitlines()[0]
     if "password" in reason.lower():
         return SourceError(
             path, "is protected by a password", hint="save a copy of it without the password"

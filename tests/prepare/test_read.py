@@ -269,7 +269,9 @@ def test_a_file_cut_off(write: Write, tail: str, last: tuple[str, ...], encoding
     assert ragged_of(path) == [False, False, False, True]
 
 
-@pytest.mark.parametrize("last", ['3,Cy,""', '3,Cy,"7\n8"', '3,Cy,7"', '3,Cy,"7"""\n', "3,Cy,\n"])
+@pytest.mark.parametrize(
+    "last", ['3,Cy,"\n"\n', '3,Cy,""', '3,Cy,"7\n8"', '3,Cy,7"', '3,Cy,"7"""\n', "3,Cy,\n"]
+)
 def test_a_file_that_ends_well(write: Write, last: str) -> None:
     assert ragged_of(write(PLAIN + last)) == [False, False, False]
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import fastexcel
 import pyarrow as pa
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]
@@ -334,3 +335,24 @@ def test_a_workbook_without_its_sheet(tmp_path: Path) -> None:
         archive.writestr("xl/workbook.xml", "<workbook/>")
     with pytest.raises(SourceError, match="cut off or damaged"):
         open_all(path)
+
+
+def test_a_panic_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Rust code's last resort is a damaged workbook too; Ctrl-C is not."""
+
+    class PanicException(BaseException):
+        pass
+
+    path = make(tmp_path / "a.xlsx", {"Orders": ROWS})
+    outcomes: list[tuple[BaseException, type[BaseException]]] = [
+        (PanicException("index out of bounds"), SourceError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ]
+    for raised, seen in outcomes:
+
+        def read_excel(_: bytes, raised: BaseException = raised) -> None:
+            raise raised
+
+        monkeypatch.setattr(fastexcel, "read_excel", read_excel)
+        with pytest.raises(seen):
+            open_all(path)
