@@ -121,8 +121,13 @@ def run(command: Command, may_exit: Sequence[int] = (0,)) -> Measured:
         process = subprocess.Popen(
             command, stdin=nothing, stdout=out, stderr=subprocess.STDOUT, cwd=REPOSITORY
         )
-        with _watched(process.pid) as peak:
-            _, status, usage = os.wait4(process.pid, 0)
+        try:
+            with _watched(process.pid) as peak:
+                _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # Ctrl-C: nothing that was started goes on alone
+            process.kill()
+            process.wait()
+            raise
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         output = read_out()

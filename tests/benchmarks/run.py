@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -54,6 +56,7 @@ def main() -> None:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
 
     print(f"{machine()}; scale {options.scale:g}, medians of {options.repeats}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder is removed
     folder = Path(tempfile.mkdtemp(prefix="backfill-benchmarks-", dir=options.folder))
     try:
         bench = Bench(folder, options.scale, options.repeats)
