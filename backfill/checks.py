@@ -129,9 +129,9 @@ def region(value: str) -> str:
 
 
 def pair(value: str) -> tuple[str, str]:
-    """``FIELD=SPEC``."""
+    """``FIELD=SPEC``; an empty SPEC is one too: go without that field."""
     field, equals, spec = value.partition("=")
-    if not (equals and field.strip() and spec.strip()):
+    if not (equals and field.strip()):
         raise WrongValueError(
             f"{value!r} does not say FIELD=SPEC",
             "write it like --map 'profile_name=Customer Name'",

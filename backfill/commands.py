@@ -57,6 +57,8 @@ def _inspect(args: argparse.Namespace) -> int:
             f"--write-mapping: {mapping}: is there already, and may hold somebody's work",
             hint="name a new file",
         )
+    if mapping is not None and not mapping.parent.is_dir():
+        raise UsageError(f"--write-mapping: {mapping.parent}: there is no such folder")
     return job.inspect(settings.imports(exports), mapping)
 
 

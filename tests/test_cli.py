@@ -309,6 +309,24 @@ def test_a_dry_run_that_is_told_to_end() -> None:
     assert not Path("orders.backfill/checkpoint.sqlite").exists()
 
 
+def test_inspect_begins_a_mapping_that_a_person_completes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What --write-mapping writes, with the missing columns filled in, is what --mapping takes."""
+    renamed = ORDERS.replace("profile_name", "Who").replace("item_name", "What")
+    Path("orders.csv").write_text(renamed)
+    assert typed("inspect", "orders.csv", "--write-mapping", "own.toml") == 0
+    found = capsys.readouterr().out
+    assert "2 orders" in found
+    assert max(len(line) for line in found.splitlines()) <= 80
+    mapping = Path("own.toml").read_text()
+    for field, column in (("profile_name", "Who"), ("item_name", "What")):
+        mapping = re.sub(rf"^# {field}\b.*$", f'{field} = "{column}"', mapping, flags=re.M)
+    Path("own.toml").write_text(mapping)
+    words = ["--mapping", "own.toml", "--connect-id", "A1", "--progress", "none"]
+    assert typed("validate", "orders.csv", *words) == 0
+
+
 # --- commands through a real Shout -----------------------------------------------------------
 
 

@@ -130,7 +130,7 @@ def test_tables_merge_name_by_name() -> None:
     chosen = load(
         {
             "api_url": "https://shout.example",
-            "map": ["total=Sum", "description=Note|Memo=1"],
+            "map": ["total=Sum", "description=Note|Memo=1", "profile_email="],
             "header": ["authorization: Bearer flag"],
         },
         {"BACKFILL_HEADER": "X-Team: a\nX-Desk: b"},
@@ -140,6 +140,7 @@ def test_tables_merge_name_by_name() -> None:
         "total": "Sum",
         "profile_name": "Name",
         "description": "Note|Memo=1",
+        "profile_email": "",
     }
     assert {name: secret.reveal() for name, secret in chosen.api().headers} == {
         "authorization": "Bearer flag",

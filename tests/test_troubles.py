@@ -82,9 +82,11 @@ TROUBLES = [
     trouble("inspect", 2, "no export is given"),
     trouble("inspect more.csv", 2, "more.csv: no such file"),
     trouble("inspect orders.csv --write-mapping orders.csv", 2, "orders.csv: is there already"),
+    trouble("inspect orders.csv --write-mapping x/m.toml", 2, "x: there is no such folder"),
     # how to read it
     trouble("validate orders.csv --map totl=Sum", 2, "no field 'totl'"),
     trouble("validate orders.csv --map total=Sum", 2, "'Sum'"),
+    trouble("validate orders.csv --map =Sum", 2, "--map: '=Sum' does not say FIELD=SPEC"),
     trouble("validate orders.csv --map total", 2, "--map: 'total' does not say FIELD=SPEC"),
     trouble("validate orders.csv --mapping m.toml", 2, "m.toml: there is no such file"),
     trouble("validate orders.csv --affiliates a.csv", 2, "a.csv: there is no such file"),
