@@ -209,7 +209,7 @@ def test_rules_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_job_that_runs_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    """Promise 9: a second run of the same job exits with 11."""
+    """Promise 8: a second run of the same job exits with 11."""
     Path("orders.csv").write_text(ORDERS)
     with lock.hold(Path("orders.backfill")):
         assert typed(*RUN, "--api-url", "http://localhost:1", "--progress", "none") == 11
@@ -368,7 +368,7 @@ def test_limit_is_a_pilot_and_dry_run_sends_nothing(sandbox: SandboxProcess) -> 
 def test_the_credential_is_written_nowhere(
     sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 6: nothing in the job folder and nothing on the screen holds the credential."""
+    """Promise 5: nothing in the job folder and nothing on the screen holds the credential."""
     sandbox.reset()
     Path("orders.csv").write_text(ORDERS)
     secret = "hunter2-" + "x" * 24

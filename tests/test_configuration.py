@@ -232,7 +232,7 @@ def test_bad_run_values(name: str, value: str, says: str) -> None:
     ],
 )
 def test_addresses_that_are_safe(url: str) -> None:
-    """Promise 7: https: goes anywhere, http: to this machine."""
+    """Promise 6: https: goes anywhere, http: to this machine."""
     assert load({"api_url": url}).api().api_url == url
 
 
@@ -259,7 +259,7 @@ def test_addresses_that_are_safe(url: str) -> None:
     ],
 )
 def test_addresses_that_are_not(url: str, says: str) -> None:
-    """Promise 7: anything else is refused, and a password in it is not repeated."""
+    """Promise 6: anything else is refused, and a password in it is not repeated."""
     with pytest.raises(UsageError, match=says) as caught:
         load({"api_url": url}).api()
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
@@ -291,7 +291,7 @@ def test_bad_headers(line: str, says: str) -> None:
 
 
 def test_a_credential_never_shows() -> None:
-    """Promise 6: neither the settings as text nor the names for the report hold one."""
+    """Promise 5: neither the settings as text nor the names for the report hold one."""
     flags = {"api_url": "https://shout.example", "header": ["Authorization: Bearer hunter2"]}
     chosen = load(flags)
     assert "hunter2" not in f"{chosen.api()!r} {chosen.api()} {chosen.run(EXPORTS)!r}"

@@ -42,7 +42,7 @@ def answered(arguments: list[str], answer: bytes, folder: Path) -> tuple[int, st
 
 
 def test_the_right_word_goes_on(tmp_path: Path) -> None:
-    """Promise 8: the summary is shown, and only the very word that it asks for goes on."""
+    """Promise 7: the summary is shown, and only the very word that it asks for goes on."""
     code, said = answered(["-c", ASK], b"shout.example\n", tmp_path)
     assert code == 0, said
     assert "1 order for shout.example" in said
@@ -51,7 +51,7 @@ def test_the_right_word_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answer", [b"yes\n", b"\n", b"\x04"])
 def test_anything_else_sends_nothing(answer: bytes, tmp_path: Path) -> None:
-    """Promise 8: another word, none, or the end of input stop the run before the first order."""
+    """Promise 7: another word, none, or the end of input stop the run before the first order."""
     (tmp_path / "orders.csv").write_text(ORDERS)
     words = ["run", "orders.csv", "--connect-id", "A1", "--api-url", "https://shout.example"]
     code, said = answered(["-m", "backfill", *words], answer, tmp_path)

@@ -44,7 +44,7 @@ def mode(path: Path) -> int:
 
 
 def test_a_second_run_is_refused_and_a_dead_one_never_blocks(tmp_path: Path) -> None:
-    """Promise 9: a held job is JobLocked (11) to others; after a SIGKILL of its holder to none."""
+    """Promise 8: a held job is JobLocked (11) to others; after a SIGKILL of its holder to none."""
     folder = tmp_path / "job"
     child = holder(folder)
     try:
@@ -69,7 +69,7 @@ def test_the_lock_is_free_again_after_the_block(tmp_path: Path) -> None:
 
 
 def test_everything_is_for_the_owner_only(tmp_path: Path) -> None:
-    """Promise 10: the folder is 0700 and a file made in it 0600; then the umask is back."""
+    """Promise 9: the folder is 0700 and a file made in it 0600; then the umask is back."""
     before = os.umask(0o022)
     try:
         with lock.hold(tmp_path / "job"):
