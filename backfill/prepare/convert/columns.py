@@ -37,6 +37,8 @@ def on_distinct(text: pa.StringArray, convert: Callable[[pa.StringArray], Conver
     """Convert each value once, however often the column repeats it."""
     encoded = text.dictionary_encode()
     done = convert(encoded.dictionary)
+    if len(encoded.dictionary) == len(text):
+        return done
     return Converted(
         values=done.values.take(encoded.indices),
         bad=pc.fill_null(done.bad.take(encoded.indices), False),
@@ -57,6 +59,17 @@ def none_of(text: pa.StringArray) -> pa.BooleanArray:
 def to_numpy(flags: pa.BooleanArray) -> Bools:
     """A column of booleans without nulls, for numpy."""
     return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def figures(text: pa.StringArray) -> Ints:
+    """Texts of figures only as numbers; 0 where there are none."""
+    written = pc.if_else(pc.equal(text, ""), "0", text)
+    return np.asarray(pc.fill_null(pc.cast(written, pa.int64()), 0).to_numpy(), dtype=np.int64)
+
+
+def width(text: pa.StringArray) -> Ints:
+    """Characters of each value, 0 for a null."""
+    return np.asarray(pc.fill_null(pc.utf8_length(text), 0).to_numpy(), dtype=np.int64)
 
 
 def first_of(text: pa.StringArray, flags: pa.BooleanArray) -> str | None:

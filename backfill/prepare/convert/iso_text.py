@@ -7,44 +7,67 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from backfill.prepare.convert.columns import Bools, Ints
-from backfill.prepare.convert.moments import Moments
+from backfill.prepare.convert.moments import Figures, Moments
 
-_TEMPLATE = b"YYYY-mm-ddTHH:MM:SS.ffffff+hh:mm"
-_DATE, _CLOCK, _FRACTION, _OFFSET = slice(0, 10), slice(10, 19), slice(19, 26), slice(26, 32)
+_WHOLE = b"CCYY-mm-ddTHH:MM:SS+hh:ii"
+_EXACT = b"CCYY-mm-ddTHH:MM:SS.112233+hh:ii"
+_DATE = len(b"CCYY-mm-dd")
+_CLOCK = len(b"CCYY-mm-ddTHH:MM:SS")
+_FRACTION = len(b".112233")
+_TWO_DIGITS = np.frombuffer(b"".join(b"%02d" % n for n in range(100)), dtype=np.uint16)
 
 
 def iso_text(moments: Moments) -> pa.StringArray:
     """``2021-04-09T12:00:00.5-06:00``, ``2021-04-09`` for a day, null for what was not read."""
-    sheet = _filled(moments)
-    is_read, timed = moments["read"], moments["read"] & moments["timed"]
-    if timed.all() and not moments["digits"].any():
-        text = np.ascontiguousarray(np.delete(sheet, np.r_[_FRACTION], axis=1))
-        return _array(text, np.full(len(text), text.shape[1], dtype=np.int64), is_read)
-    kept = np.zeros(sheet.shape, dtype=np.bool_)
-    kept[:, _DATE] = is_read[:, np.newaxis]
-    kept[:, _CLOCK] = timed[:, np.newaxis]
-    kept[:, _OFFSET] = timed[:, np.newaxis]
-    digits = np.where(timed, moments["digits"], 0)[:, np.newaxis]
-    kept[:, _FRACTION] = (np.arange(7) <= digits) & (digits > 0)
-    return _array(sheet[kept], kept.sum(axis=1), is_read)
+    exact = bool(moments.digits.any())
+    sheet = _filled(moments, _EXACT if exact else _WHOLE)[moments.read]
+    timed, digits = moments.timed[moments.read], moments.digits[moments.read]
+    if not timed.any():
+        sheet = np.ascontiguousarray(sheet[:, :_DATE])
+    lengths = moments.read * np.int64(sheet.shape[1])
+    if exact or (timed.any() and not timed.all()):
+        kept = np.ones(sheet.shape, dtype=np.bool_)
+        kept[:, _DATE:] = timed[:, np.newaxis]
+        if exact:
+            shown = np.where(digits > 0, digits + 1, 0)[:, np.newaxis]
+            kept[:, _CLOCK : _CLOCK + _FRACTION] &= np.arange(_FRACTION) < shown
+        lengths[moments.read] = kept.sum(axis=1)
+        sheet = sheet[kept]
+    return _array(sheet, lengths, moments.read)
 
 
-def _filled(moments: Moments) -> npt.NDArray[np.uint8]:
-    """A row of bytes a moment, as the template, with every part filled in."""
-    sheet = np.empty((len(moments), len(_TEMPLATE)), dtype=np.uint8)
-    sheet[:] = np.frombuffer(_TEMPLATE, dtype=np.uint8)
-    year, away = moments["year"], np.abs(moments["offset"])
-    fraction = moments["fraction"]
-    for place, values in (
-        (0, year // 100), (2, year % 100), (5, moments["month"]), (8, moments["day"]),
-        (11, moments["hour"]), (14, moments["minute"]), (17, moments["second"]),
-        (20, fraction // 10_000), (22, fraction // 100 % 100), (24, fraction % 100),
-        (27, away // 60), (30, away % 60),
-    ):  # fmt: skip
-        sheet[:, place] = values // 10 + ord("0")
-        sheet[:, place + 1] = values % 10 + ord("0")
-    sheet[moments["offset"] < 0, 26] = ord("-")
-    return sheet
+def _filled(moments: Moments, template: bytes) -> npt.NDArray[np.uint8]:
+    """A row of bytes a moment: the template with its pairs of letters filled in."""
+    away = np.abs(moments.offset)
+    pairs: dict[bytes, Figures] = {
+        b"CC": moments.year // 100,
+        b"YY": moments.year % 100,
+        b"mm": moments.month,
+        b"dd": moments.day,
+        b"HH": moments.hour,
+        b"MM": moments.minute,
+        b"SS": moments.second,
+        b"hh": away // 60,
+        b"ii": away % 60,
+    }
+    if template is _EXACT:
+        pairs[b"11"] = moments.fraction // 10_000
+        pairs[b"22"] = moments.fraction // 100 % 100
+        pairs[b"33"] = moments.fraction % 100
+    layout = np.dtype(
+        {
+            "names": ["all", "sign", *(letters.decode() for letters in pairs)],
+            "formats": [f"S{len(template)}", "S1", *("u2" for _ in pairs)],
+            "offsets": [0, template.index(b"+"), *(template.index(letters) for letters in pairs)],
+        }
+    )
+    sheet = np.empty(len(moments.read), dtype=layout)
+    sheet["all"] = template
+    for letters, values in pairs.items():
+        # What was not read may be out of range; it is left out later.
+        sheet[letters.decode()] = _TWO_DIGITS.take(values, mode="clip")
+    sheet["sign"][moments.offset < 0] = b"-"
+    return sheet.view(np.uint8).reshape(len(sheet), len(template))
 
 
 def _array(text: npt.NDArray[np.uint8], lengths: Ints, valid: Bools) -> pa.StringArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -140,16 +139,17 @@ class _Amounts(NamedTuple):
     """ISO code or null."""
 
 
-# Sign, currency and sign again in front; the same at the end. A bracket counts as a sign.
+_UNUSUAL = r"[^!-~ ]"
+# What stands around the digits is of few kinds, and looked at once a kind.
 _AMOUNT = (
-    r"^(?P<s1>[-+(]?) ?"
-    rf"(?P<c1>{NAME_PATTERN})? ?(?P<c2>{NAME_PATTERN})? ?"
-    r"(?P<s2>[-+(]?) ?"
-    r"(?P<number>(?:[0-9.,][0-9 .,']*)?[0-9](?:[eE][-+]?[0-9]{1,2})?)"
-    r" ?(?P<s3>[-)]?) ?"
-    rf"(?P<c3>{NAME_PATTERN})? ?(?P<c4>{NAME_PATTERN})? ?"
-    r"(?P<s4>[-)]?)$"
+    r"^(?P<front>[^0-9]*)"
+    r"(?P<number>[0-9](?:[0-9 .,']*[0-9])?(?:[eE][-+]?[0-9]{1,2})?)"
+    r"(?P<back>[^0-9]*)$"
 )
+_NAMED = rf"(?P<c1>{NAME_PATTERN})? ?(?P<c2>{NAME_PATTERN})?"
+# A sign and a currency in either order; a bracket counts as a sign. ``$.50`` has its mark here.
+_FRONT = rf"^(?P<s1>[-+(]?) ?{_NAMED} ?(?P<s2>[-+(]?) ?(?P<mark>[.,]?)$"
+_BACK = rf"^ ?(?P<s1>[-)]?) ?{_NAMED} ?(?P<s2>[-)]?)(?P<mark>)$"
 _NAMES = pa.array(list(NAMES))
 _NAME_CODES = pa.array([code or None for code in NAMES.values()])
 
@@ -157,29 +157,55 @@ _NAME_CODES = pa.array([code or None for code in NAMES.values()])
 def _amounts(text: pa.StringArray) -> _Amounts:
     """Take each amount apart into sign, number and currency."""
     parts = pc.extract_regex(_normalised(text), _AMOUNT)
-    sign = pc.binary_join_element_wise(*(parts.field(f"s{n}") for n in (1, 2, 3, 4)), "")
+    front, back = _side(parts.field("front"), _FRONT), _side(parts.field("back"), _BACK)
+    sign = pc.binary_join_element_wise(front.sign, back.sign, "")
     minus = pc.is_in(sign, pa.array(["-", "()"]))
     signed_once = pc.or_(minus, pc.is_in(sign, pa.array(["", "+"])))
-    codes = [_code(parts.field(f"c{n}")) for n in (1, 2, 3, 4)]
-    currency = pc.coalesce(*codes)
-    one_currency = pa.array(np.ones(len(text), dtype=np.bool_))
-    for code in codes:
-        same = pc.fill_null(pc.equal(code, currency), True)
-        one_currency = pc.and_(one_currency, same)
+    one_currency = pc.fill_null(pc.equal(front.currency, back.currency), True)
     readable = pc.and_(pc.and_(signed_once, one_currency), parts.is_valid())
+    nothing = pa.scalar(None, pa.string())
+    number = pc.binary_join_element_wise(front.mark, parts.field("number"), "")
     return _Amounts(
-        number=pc.if_else(readable, parts.field("number"), pa.scalar(None, pa.string())),
+        number=pc.if_else(readable, number, nothing),
         minus=pc.if_else(minus, "-", ""),
-        currency=pc.if_else(readable, currency, pa.scalar(None, pa.string())),
+        currency=pc.if_else(readable, pc.coalesce(front.currency, back.currency), nothing),
+    )
+
+
+class _Side(NamedTuple):
+    """What stands before or after the digits. All null where it makes no sense."""
+
+    sign: pa.StringArray
+    currency: pa.StringArray
+    """ISO code; null also where there is none."""
+    mark: pa.StringArray
+
+
+def _side(text: pa.StringArray, pattern: str) -> _Side:
+    encoded = text.dictionary_encode()
+    parts = pc.extract_regex(encoded.dictionary, pattern)
+    first, second = _code(parts.field("c1")), _code(parts.field("c2"))
+    agree = pc.fill_null(pc.equal(first, second), True)
+    nothing = pa.scalar(None, pa.string())
+    sense = pc.and_(parts.is_valid(), agree)
+    sign = pc.binary_join_element_wise(parts.field("s1"), parts.field("s2"), "")
+    return _Side(
+        *(
+            pc.if_else(sense, each, nothing).take(encoded.indices)
+            for each in (sign, pc.coalesce(first, second), parts.field("mark"))
+        )
     )
 
 
 def _normalised(text: pa.StringArray) -> pa.StringArray:
     """The many spaces, minus signs and apostrophes of typography as one each."""
+    text = pc.replace_substring(text, "`", "'")
+    if not pc.any(matches(text, _UNUSUAL), min_count=0).as_py():
+        return text
     text = pc.replace_substring_regex(text, r"[\x{200E}\x{200F}\x{061C}\x{2066}-\x{2069}]", "")
     text = pc.replace_substring_regex(text, r"[\s\x{00A0}\x{2000}-\x{200A}\x{202F}]", " ")
     text = pc.replace_substring_regex(text, r"[−–]", "-")
-    return pc.replace_substring_regex(text, r"[’‘´`ʼ]", "'")
+    return pc.replace_substring_regex(text, r"[’‘´ʼ]", "'")
 
 
 def _code(name: pa.StringArray) -> pa.StringArray:

@@ -32,8 +32,8 @@ class _Shape(NamedTuple):
     def of(self, national: pa.StringArray) -> Bools:
         fits = to_numpy(matches(national, f"^(?:{self.pattern})$"))
         if self.lengths:
-            lengths = pc.utf8_length(national).to_numpy(zero_copy_only=False)
-            fits &= np.isin(lengths, self.lengths)
+            lengths = pc.binary_length(national)
+            fits &= to_numpy(pc.is_in(lengths, pa.array(self.lengths, lengths.type)))
         return fits
 
 

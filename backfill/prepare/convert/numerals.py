@@ -17,7 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.prepare.convert.columns import Bools, Converted, matches, to_numpy
+from backfill.prepare.convert.columns import (
+    Bools,
+    Converted,
+    matches,
+    none_of,
+    to_numpy,
+)
 
 _UNITS = 17
 """Digits before the decimal mark that are looked at: int64 holds 9.2e16 whole units of cents."""
@@ -59,12 +65,16 @@ def with_point(number: pa.StringArray, decimal: str) -> pa.StringArray:
         point = pc.or_(point, undecided)
     else:
         comma = pc.or_(comma, undecided)
-    as_point = pc.replace_substring_regex(number, r"[ ',]", "")
-    as_comma = pc.replace_substring(
-        pc.replace_substring_regex(number, r"[ '.]", ""), pattern=",", replacement="."
-    )
+    as_point = _without(number, " ',")
+    as_comma = pc.replace_substring(_without(number, " '."), ",", ".")
     nothing = pa.scalar(None, pa.string())
     return _without_exponent(pc.if_else(point, as_point, pc.if_else(comma, as_comma, nothing)))
+
+
+def _without(number: pa.StringArray, marks: str) -> pa.StringArray:
+    for mark in marks:
+        number = pc.replace_substring(number, mark, "")
+    return number
 
 
 def _without_exponent(number: pa.StringArray) -> pa.StringArray:
@@ -93,6 +103,9 @@ def rounded(number: pa.StringArray, places: int) -> Converted:
     Noise of binary floats is taken off first: 731.9399999999999 is 731.94, and not inexact.
     ``bad`` where a value is null or too big for 64 bits.
     """
+    plain = is_fixed(number, places)
+    if pc.all(pc.or_(plain, number.is_null()), min_count=0).as_py():
+        return Converted(fixed(number, places), number.is_null(), none_of(number))
     fits = matches(number, rf"^-?0*\d{{0,{_UNITS}}}(?:\.\d*)?$")
     number = pc.if_else(fits, number, pa.scalar(None, pa.string()))
     number = pc.replace_substring_regex(number, rf"(\.\d{{{_KEPT}}})\d+$", r"\1")

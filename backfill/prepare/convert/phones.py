@@ -71,7 +71,8 @@ def _without_excel(text: pa.StringArray) -> pa.StringArray:
 
     ``8.01556E+09``, as Excel shows a long number, has lost digits, and becomes null.
     """
-    text = pc.replace_substring_regex(text, r"^(\d{7,15})\.0$", r"\1")
+    if pc.any(pc.ends_with(text, ".0"), min_count=0).as_py():
+        text = pc.replace_substring_regex(text, r"^(\d{7,15})\.0$", r"\1")
     scientific = matches(text, r"^\d(?:\.\d+)?[eE]\+?\d{1,2}$")
     if not pc.any(scientific, min_count=0).as_py():
         return text
@@ -131,12 +132,12 @@ class _Group(NamedTuple):
 
 def _by_country(number: pa.StringArray, region: str) -> Iterator[_Group]:
     """The plainly written numbers, by country."""
-    rows = np.flatnonzero(to_numpy(matches(number, _PLAIN)))
-    plain = number.take(pa.array(rows))
-    digits = _digits_of(plain)
+    plain = to_numpy(matches(number, _PLAIN))
+    rows, number = np.flatnonzero(plain), number.filter(pa.array(plain))
+    digits = _digits_of(number)
     home = plan(region)
     own_code = str(home.country_code)
-    abroad = to_numpy(pc.match_substring(plain, "+"))
+    abroad = to_numpy(pc.match_substring(number, "+"))
     dialled_out = to_numpy(matches(digits, f"^(?:{home.outward or '$'})"))
     with_own_code = to_numpy(pc.starts_with(digits, own_code))
 
@@ -144,31 +145,43 @@ def _by_country(number: pa.StringArray, region: str) -> Iterator[_Group]:
     yield _Group(rows[local], home.country_code, region, digits.filter(pa.array(local)))
 
     # Too long for a national number, so the digits in front are the country's code.
-    lengths = pc.utf8_length(digits).to_numpy(zero_copy_only=False)
-    doubly = to_numpy(matches(digits, f"^{own_code}(?:{home.prefix or '$'})"))
-    full = with_own_code & ~abroad & ~dialled_out & ~doubly & (lengths > home.longest)
-    for width in (1, 2, 3):
-        codes = pc.utf8_slice_codeunits(digits, 0, width)
-        known = pc.is_in(codes, pa.array([c for c in map(str, COUNTRY_CODES) if len(c) == width]))
-        here = to_numpy(known) & (abroad | full)
-        for code in codes.filter(pa.array(here)).unique().to_pylist():
-            of_code = here & to_numpy(pc.equal(codes, code))
-            national = pc.utf8_slice_codeunits(digits.filter(pa.array(of_code)), width)
-            yield _Group(rows[of_code], int(code), main_region(int(code)), national)
+    full = with_own_code & ~abroad & ~dialled_out
+    full &= pc.binary_length(digits).to_numpy() > home.longest
+    if home.prefix:
+        full &= ~to_numpy(matches(digits, f"^{own_code}(?:{home.prefix})"))
+    abroad |= full
+    yield from _by_code(rows[abroad], digits.filter(pa.array(abroad)))
+
+
+def _by_code(rows: Ints, digits: pa.StringArray) -> Iterator[_Group]:
+    """Numbers that begin with a country code, by that. (No code is the beginning of another.)"""
+    for length in (1, 2, 3):
+        codes = pc.utf8_slice_codeunits(digits, 0, length).dictionary_encode()
+        left = np.ones(len(rows), dtype=np.bool_)
+        for place, code in enumerate(codes.dictionary.to_pylist()):
+            if int(code) in COUNTRY_CODES and not code.startswith("0"):
+                here = codes.indices.to_numpy() == place
+                left &= ~here
+                national = pc.utf8_slice_codeunits(digits.filter(pa.array(here)), length)
+                yield _Group(rows[here], int(code), main_region(int(code)), national)
+        rows, digits = rows[left], digits.filter(pa.array(left))
 
 
 def _without_prefix(group: _Group) -> tuple[Ints, pa.StringArray, Bools]:
     """Rows, national numbers without the prefix that is dialled inside a country, and which of
     them are surely so. The others are so only if that makes a real number: (0) of +44 (0)20."""
     prefix = plan(group.region).prefix
-    if not prefix:
+    if prefix is None:
         return group.rows, group.national, np.ones(len(group.rows), dtype=np.bool_)
-    sure = ~to_numpy(matches(group.national, f"^(?:{prefix})"))
+    prefixed = matches(group.national, f"^(?:{prefix})")
+    sure = ~to_numpy(prefixed)
+    if sure.all():
+        return group.rows, group.national, sure
     if not prefix.isdigit():
         # More than a prefix: carrier codes, numbers written anew.
         return group.rows[sure], group.national.filter(pa.array(sure)), sure[sure]
-    national = pc.replace_substring_regex(group.national, f"^{prefix}", "")
-    return group.rows, national, sure
+    stripped = pc.utf8_slice_codeunits(group.national, len(prefix))
+    return group.rows, pc.if_else(prefixed, stripped, group.national), sure
 
 
 def _digits_of(text: pa.StringArray) -> pa.StringArray:
@@ -177,7 +190,8 @@ def _digits_of(text: pa.StringArray) -> pa.StringArray:
     offsets = np.frombuffer(ends, dtype=np.int32)[text.offset : text.offset + len(text) + 1]
     letters = np.frombuffer(data or b"", dtype=np.uint8)[: offsets[-1]]
     kept = (letters >= ord("0")) & (letters <= ord("9"))
-    before = np.concatenate(([0], np.cumsum(kept)))
+    before = np.zeros(len(kept) + 1, dtype=np.int32)
+    np.cumsum(kept, out=before[1:])
     return pa.StringArray.from_buffers(
-        len(text), pa.py_buffer(before[offsets].astype(np.int32)), pa.py_buffer(letters[kept])
+        len(text), pa.py_buffer(before[offsets]), pa.py_buffer(letters[kept])
     )

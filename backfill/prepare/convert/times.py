@@ -21,17 +21,10 @@ from backfill.prepare.convert.columns import (
     matches,
     to_numpy,
 )
+from backfill.prepare.convert.dates import three_numbers
 from backfill.prepare.convert.iso_text import iso_text
-from backfill.prepare.convert.moments import (
-    COUNTS,
-    ISO,
-    Counting,
-    Moments,
-    days_of,
-    numbered,
-    read,
-    seconds_of,
-)
+from backfill.prepare.convert.moments import Moments
+from backfill.prepare.convert.time_texts import COUNTS, ISO, Counting, halves, read_times
 from backfill.prepare.convert.zones import find_zone, offsets_at
 from backfill.settings import DateOrder
 
@@ -168,28 +161,32 @@ def times(
     seconds are kept, to 6 digits. Raises UsageError where ``timezone`` is no zone.
     """
     column = as_text(text)
-    moments = read(column, style.order, style.counting)
-    naive = _place(moments, _zone(timezone), None if zones is None else as_text(zones))
-    at_utc = days_of(moments) * 86_400 + seconds_of(moments) - moments["offset"] * 60
-    is_read = moments["read"]
+    moments = read_times(column, style.order, style.counting)
+    local = moments.local()
+    naive = _place(moments, local, _zone(timezone), None if zones is None else as_text(zones))
+    at_utc = local - moments.offset * 60
     return Times(
         values=iso_text(moments),
-        bad=pa.array(to_numpy(column.is_valid()) & ~is_read & ~moments["now"]),
+        bad=pa.array(to_numpy(column.is_valid()) & ~moments.read & ~moments.now),
         naive=pa.array(naive),
-        instant=pa.array(at_utc, pa.int64(), mask=~is_read).cast(pa.timestamp("s", "UTC")),
-        is_now=pa.array(moments["now"]),
+        instant=pa.array(at_utc, pa.int64(), mask=~moments.read).cast(pa.timestamp("s", "UTC")),
+        is_now=pa.array(moments.now),
     )
 
 
 def _orders(text: pa.StringArray) -> tuple[Bools, Bools, Bools, Bools]:
     """Which values prove month first, day first, year first; and which could be either."""
-    found = numbered(text)
-    one, first, second = found.is_one, found.first, found.second
-    year_first = one & found.short & ((first > 31) | (first == 0))
-    month_first = one & (first >= 1) & (first <= 12) & (second > 12)
-    day_first = one & (first > 12) & (first <= 31) & (second <= 12)
-    either = one & (first <= 12) & (second <= 12) & (first != second) & ~year_first
-    return month_first, day_first, year_first, either
+    dates = halves(text).dates
+    date = three_numbers(dates.dictionary)
+    first, second = date.first, date.second
+    low = (first >= 1) & (first <= 12)
+    short = date.last_width == 2
+    month_first = date.year_at_end & low & (second > 12)
+    day_first = date.year_at_end & (first > 12) & (first <= 31) & (second <= 12)
+    year_first = date.year_at_end & short & ((first > 31) | (first == 0))
+    either = date.year_at_end & low & (second <= 12) & (first != second)
+    index = dates.indices.to_numpy()
+    return month_first[index], day_first[index], year_first[index], either[index]
 
 
 def _zone(timezone: str | None) -> tzinfo:
@@ -204,17 +201,16 @@ def _zone(timezone: str | None) -> tzinfo:
     return zone
 
 
-def _place(moments: Moments, home: tzinfo, zones: pa.StringArray | None) -> Bools:
+def _place(moments: Moments, local: Ints, home: tzinfo, zones: pa.StringArray | None) -> Bools:
     """Give each time of day an offset; which of them had to be placed at home."""
-    unplaced = moments["read"] & moments["timed"] & ~moments["zoned"]
-    local = days_of(moments) * 86_400 + seconds_of(moments)
+    unplaced = moments.read & moments.timed & ~moments.zoned
     if zones is not None and unplaced.any():
         for zone, rows in _by_zone(zones, unplaced):
-            moments["offset"][rows] = offsets_at(local[rows], zone)
+            moments.offset[rows] = offsets_at(local[rows], zone)
             unplaced[rows] = False
     if unplaced.any():
-        moments["offset"][unplaced] = offsets_at(local[unplaced], home)
-    return np.asarray(unplaced, dtype=np.bool_)
+        moments.offset[unplaced] = offsets_at(local[unplaced], home)
+    return unplaced
 
 
 def _by_zone(zones: pa.StringArray, unplaced: Bools) -> Iterator[tuple[tzinfo, Ints]]:

@@ -12,6 +12,7 @@ from importlib.resources import files
 import numpy as np
 
 from backfill.prepare.convert.columns import Ints
+from backfill.prepare.convert.moments import DAY
 
 #: Abbreviations in a time itself, to minutes east of UTC: those of RFC 5322 (4.3), and the ones
 #: of Europe and Australia that mean one thing only.
@@ -23,7 +24,6 @@ ABBREVIATIONS = {
     "AEST": 600, "AEDT": 660,
 }  # fmt: skip
 
-_DAY = 86_400
 _EPOCH = datetime(1970, 1, 1)
 _OFFSET = re.compile(r"(?:UTC|GMT)? ?([-+])(\d{1,2}):?(\d{2})?", re.IGNORECASE)
 _DISPLAYED = re.compile(r"^\((?:UTC|GMT)[^)]*\) ?", re.IGNORECASE)
@@ -55,15 +55,24 @@ def offsets_at(local: Ints, zone: tzinfo) -> Ints:
     A time that the clocks skipped or showed twice has the offset that held before they changed
     (``fold=0`` of PEP 495): 02:30 in the night of the spring change is what 03:30 was called.
     """
-    days, place = np.unique(local // _DAY, return_inverse=True)
-    at_start = _offsets(days * _DAY, zone)
-    at_end = _offsets(days * _DAY + _DAY - 1, zone)
+    days, place = _distinct(local // DAY)
+    at_start = _offsets(days * DAY, zone)
+    at_end = _offsets(days * DAY + DAY - 1, zone)
     offsets = at_start[place]
     changing = (at_start != at_end)[place]
     if changing.any():
         moments, among = np.unique(local[changing], return_inverse=True)
         offsets[changing] = _offsets(moments, zone)[among]
     return offsets
+
+
+def _distinct(days: Ints) -> tuple[Ints, Ints]:
+    """The distinct days, and where among them each one is. (They lie close: no need to sort.)"""
+    first = days.min(initial=0)
+    places = days - first
+    seen = np.zeros(places.max(initial=0) + 1, dtype=np.bool_)
+    seen[places] = True
+    return np.flatnonzero(seen) + first, (np.cumsum(seen) - 1)[places]
 
 
 def _offsets(local: Ints, zone: tzinfo) -> Ints:
