@@ -89,6 +89,7 @@ def test_blank_columns_leave_no_separators_behind(cells: str, expected: str | No
         ("No. {a}!", {"a": None}, None),
         ("{a}{b}", {"a": "x", "b": "y"}, "xy"),
         ("{a}\n{b} {c}", {"a": "x", "b": None, "c": "z"}, "x\nz"),
+        ("{a}   {b}\n{c}", {"a": "x", "b": None, "c": "z"}, "x\nz"),
         ("{ a } {b}", {"a": "x", "b": "y"}, "x y"),
         ("a|b", {"a": None, "b": "y"}, "y"),
         ("a | b", {"a": "x", "b": "y"}, "x"),

@@ -390,11 +390,9 @@ def test_ebay_combined_orders_and_footers() -> None:
 
 def test_ebay_without_an_item_number_column() -> None:
     """A rule about a column that is not in the export leaves its rows alone."""
-    cells = rows_of(
-        {"Order Number": "1", "Item Title": "A", "Sold For": "$1", "Sale Date": "Aug-25-26"}
-    )
-    (row,) = applied(cells, "ebay").to_pylist()
-    assert row["item_name"] == "A"
+    order = {"Order Number": "1", "Sold For": "$1", "Sale Date": "Aug-25-26"}
+    cells = rows_of({**order, "Item Title": "A"}, {**order, "Item Title": ""})
+    assert applied(cells, "ebay")["item_each_price"].to_pylist() == ["$1", "$1"]
 
 
 def test_a_guess_by_names_and_contents() -> None:
@@ -402,7 +400,7 @@ def test_a_guess_by_names_and_contents() -> None:
     columns: Cells = {
         "Order No": ["A1", "A2"],
         "Date": ["09.04.2021", "10.04.2021"],
-        "Total": ["Tea", "Milk"],
+        "Order Total": ["Tea", "Milk"],
         "Grand Total": ["5,00 €", "6,00 €"],
         "Vorname": ["Ada", "Eve"],
         "Nachname": ["Love", "Hill"],
