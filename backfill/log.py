@@ -24,16 +24,20 @@ from backfill.errors import StorageError
 
 FILE_NAME = "backfill.log"
 HIDDEN = "***"
+SHORTEST_CREDENTIAL = 8
 
 _PERSONAL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\+\d[\d ().-]{6,}\d")
 _secrets: set[str] = set()
 
 
 def keep_out(secret: str) -> None:
-    """From now on, show ``***`` wherever ``secret`` would stand in a log line or a traceback."""
-    _secrets.add(secret)
+    """From now on, show ``***`` wherever ``secret`` would stand in a log line or a traceback.
+
+    A header may also hold a plain ``1`` or ``eu``; what is shorter than a credential can be would
+    blot out half of every line, and is left.
+    """
     # A scheme such as 'Bearer' is no secret, and what follows it may well turn up alone.
-    _secrets.update(part for part in secret.split() if len(part) >= 8)
+    _secrets.update(part for part in (secret, *secret.split()) if len(part) >= SHORTEST_CREDENTIAL)
 
 
 def without_secrets(text: str) -> str:

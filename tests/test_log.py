@@ -50,6 +50,14 @@ def test_secrets_and_customers_stay_out(tmp_path: Path) -> None:
         assert hidden not in text
 
 
+def test_a_short_header_blots_nothing_out(tmp_path: Path) -> None:
+    """A header such as ``X-Region: a`` is no credential, and its letter stays readable."""
+    log.keep_out("a")
+    with log.opened(tmp_path):
+        logger.warning("canary passed")
+    assert lines(tmp_path)[0]["event"] == "canary passed"
+
+
 def test_an_exception_is_its_place_without_its_words(tmp_path: Path) -> None:
     """An exception is logged by its class and where it happened; its message may quote a cell."""
     with log.opened(tmp_path):
