@@ -7,7 +7,6 @@ disagree. Money is whole cents throughout.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from backfill.checkpoint import Activity, Checkpoint, Source, State
 from backfill.report.books import Account, Bar, Tally, combined, read_books
 
 Rules = Mapping[str, Mapping[str, str]]
-"""What ``meta`` remembers of each rule: severity, and title and remedy or the reason."""
+"""What ``meta`` remembers of each rule: its severity, title and remedy."""
 
 #: In Shout, as far as the checkpoint knows.
 IN_SHOUT = (State.CREATED, State.EXISTING)
@@ -178,15 +177,22 @@ def _failures(checkpoint: Checkpoint, rules: Rules) -> list[Failure]:
     # What Shout answered is kept word by word; a rule has one text for all its orders.
     places = ", ".join("?" * len(NOT_GOING))
     rows = checkpoint.query(
-        "SELECT state, rule, CASE WHEN state = 'failed' OR rule IS NULL THEN reason END AS answer,"
-        " min(reason), count(*) AS orders, coalesce(sum(total_cents), 0)"
+        "SELECT state, rule,"
+        " CASE WHEN state <> 'rejected' OR rule IS NULL THEN reason END AS answer,"
+        " count(*) AS orders, coalesce(sum(total_cents), 0)"
         f" FROM orders WHERE state IN ({places}) GROUP BY state, rule, answer"
         " ORDER BY orders DESC, rule, answer LIMIT ?",
         (*NOT_GOING, FAILURES_SHOWN),
     )
     return [
-        Failure(State(state), rule, answer or _title(rule, rules, reason or ""), orders, cents)
-        for state, rule, answer, reason, orders, cents in rows
+        Failure(
+            State(state),
+            rule,
+            answer or _words(rule or "no reason is known", rules)[0],
+            orders,
+            cents,
+        )
+        for state, rule, answer, orders, cents in rows
     ]
 
 
@@ -247,27 +253,21 @@ def _issues(checkpoint: Checkpoint, rules: Rules, problems: Sequence[Problem]) -
         if len(of_rule) < EXAMPLES:
             of_rule.append(problem)
     rows = checkpoint.query(
-        "SELECT rule, severity, sum(orders) AS orders, sum(rows), min(message) FROM problems"
+        "SELECT rule, severity, sum(orders) AS orders, sum(rows) FROM problems"
         " GROUP BY rule, severity ORDER BY severity, orders DESC, rule"
     )
     issues = []
-    for rule, severity, orders, count, message in rows:
-        title, remedy = _words(rule, rules, message)
+    for rule, severity, orders, count in rows:
+        title, remedy = _words(rule, rules)
         shown = tuple(examples.get((rule, severity), ()))
         issues.append(Issue(rule, severity, title, remedy, orders, count, shown))
     return issues
 
 
-def _title(rule: str, rules: Rules, message: str) -> str:
-    return _words(rule, rules, message)[0]
+def _words(rule: str, rules: Rules) -> tuple[str, str]:
+    """What is wrong and what to do about it.
 
-
-def _words(rule: str, rules: Rules, message: str) -> tuple[str, str]:
-    """What is wrong and what to do about it: a rule's reason reads ``title: remedy``.
-
-    A job that remembers no rules has the words in its messages, with details in brackets.
+    A rule that the job does not remember goes by its id: its messages may quote a customer.
     """
     known = rules.get(rule, {})
-    reason = known.get("reason") or re.sub(r" \([^()]*\)$", "", message)
-    title, _, remedy = reason.partition(": ")
-    return known.get("title") or title or rule, known.get("remedy") or remedy
+    return known.get("title", rule), known.get("remedy", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,13 +23,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             yield file
         draft.replace(path)
-    except OSError as exc:
-        draft.unlink(missing_ok=True)
-        raise StorageError(
-            f"{path}: the report cannot be written ({exc.strerror or exc})",
-            hint="free some space or make the folder writable, then run: backfill report "
-            f"{path.parent}",
-        ) from exc
-    except BaseException:
-        draft.unlink(missing_ok=True)
+    except BaseException as exc:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        if isinstance(exc, OSError):
+            raise StorageError(
+                f"{path}: the report cannot be written ({exc.strerror or exc})",
+                hint="free some space or make the folder writable, then run: "
+                f"backfill report {path.parent}",
+            ) from exc
         raise

@@ -122,6 +122,7 @@ def _environment(figures: Figures) -> Environment:
     environment = Environment(
         loader=PackageLoader("backfill.report", "."),
         autoescape=True,
+        finalize=lambda value: wording.visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -152,7 +153,7 @@ def _tone(figures: Figures) -> str:
 
 def account_name(account: Account) -> str:
     """How an account is called on the page."""
-    return account.id or "no account"
+    return shortened(account.id or "no account", 60)
 
 
 # --- the tables -----------------------------------------------------------------------------
@@ -197,7 +198,7 @@ def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:
             "reference_id": shortened(problem.reference_id or "", VALUE_SHOWN),
             "message": shortened(privacy.message(problem), 2 * VALUE_SHOWN),
         }
-        for problem in figures.problems
+        for problem in sorted(figures.problems, key=lambda problem: problem.severity)
     ]
 
 

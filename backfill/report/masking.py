@@ -33,6 +33,7 @@ _PHONE = re.compile(
     r"(?<!\w)(?:\+\d[\d ().-]{6,}\d|\(\d{3}\) ?\d{3}-\d{4}|\d{3}[-.]\d{3}[-.]\d{4})(?!\w)"
 )
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_CHOICE = re.compile(r"(?:\{[^{}]*\}|[^|])+")
 _COLUMN = re.compile(r"\{([^{}]*)\}")
 
 
@@ -74,9 +75,12 @@ def _initial(word: str) -> str:
 
 
 def columns_of(spec: str) -> list[str]:
-    """The columns that a SPEC names: ``A|B``, ``{A}, {B}``, or one name."""
-    named = _COLUMN.findall(spec)
-    return [name.strip() for name in named or spec.split("|")]
+    """The columns that a SPEC names: ``A|B``, or ``{A}, {B}``, or one name."""
+    return [
+        name.strip()
+        for choice in _CHOICE.findall(spec)
+        for name in _COLUMN.findall(choice) or [choice]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from backfill.checkpoint import State
@@ -33,14 +34,27 @@ def money(cents: int, currency: str) -> str:
     return f"{currency} {sign}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
 
 
+#: Characters that steer a terminal or turn a line's direction around, and cannot be seen.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+
+
+def visible(text: str) -> str:
+    """The text, its unseen characters written out: ``\\u202e``."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def shortened(text: str, most: int) -> str:
     """The text in one line, cut to ``most`` characters, and saying so."""
-    return cut(" ".join(text.split()), most)
+    # No more of a long text is looked at than can be shown.
+    return cut(" ".join(text[: 4 * most].split()) + "…" * (len(text) > 4 * most), most)
 
 
 def cut(line: str, most: int) -> str:
     """The line, at most ``most`` characters of it."""
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    seen = visible(line)
+    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
 
 
 def span(figures: Figures) -> str:

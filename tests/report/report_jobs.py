@@ -155,8 +155,9 @@ class Job:
         for other in self.others:
             incoming.add_source(other)
         rules = {
-            rule: {"severity": severity, "reason": reason}
+            rule: {"severity": severity, "title": title, "remedy": remedy}
             for rule, (severity, reason) in RULES.items()
+            for title, _, remedy in [reason.partition(": ")]
         }
         told = {
             "prepared_at": "2026-01-02T03:04:05Z",

@@ -1,0 +1,133 @@
+"""What the reports tell, against the checkpoint counted another way."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from report_jobs import Job, a_shop, deliver
+
+from backfill import report
+from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.report.figures import PROBLEMS_SHOWN
+
+SCHEMA = json.loads((Path(report.__file__).parent / "report_schema.json").read_text())
+
+
+def report_json(folder: Path, *, show: bool = False) -> dict[str, Any]:
+    with Checkpoint(folder / FILE_NAME) as checkpoint:
+        report.write(folder, checkpoint, show_personal_data=show)
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    jsonschema.validate(found, SCHEMA, cls=jsonschema.Draft202012Validator)
+    return found
+
+
+def counted(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(folder / FILE_NAME) as db:
+        rows = db.execute(sql).fetchall()
+    db.close()
+    return rows
+
+
+def test_json_says_what_is_in_the_checkpoint(tmp_path: Path) -> None:
+    """Every sum of report.json is the one that SQL finds in the orders."""
+    found = report_json(a_shop(tmp_path))
+    states = dict(counted(tmp_path, "SELECT state, count(*) FROM orders GROUP BY state"))
+    assert found["orders"] == {"total": 400} | {s.value: states.get(s, 0) for s in State}
+    assert found["line_items"] == counted(tmp_path, "SELECT sum(line_items) FROM orders")[0][0]
+    total = "SELECT sum(total_cents) FROM orders WHERE state <> 'rejected'"
+    assert found["total_cents"] == counted(tmp_path, total)[0][0]
+    months = "SELECT substr(ordered_on, 1, 7), count(*) FROM orders GROUP BY 1 ORDER BY 1"
+    assert [(m["month"], m["orders"]) for m in found["months"]] == counted(tmp_path, months)
+    accounts = dict(counted(tmp_path, "SELECT account_id, count(*) FROM orders GROUP BY 1"))
+    assert {a["account_id"]: a["orders"] for a in found["accounts"]} == accounts
+    for part in ("accounts", "months"):
+        assert sum(one["total_cents"] for one in found[part]) == found["total_cents"]
+        assert sum(one["rejected"] for one in found[part]) == found["orders"]["rejected"]
+    assert found["rows"] == found["sources"][0]["rows"]
+    assert found["seconds"] == {"prepare": 1.25, "deliver": None}
+
+
+def test_an_issue_counts_orders_and_rows_apart(tmp_path: Path) -> None:
+    """A line can stand for a further row of the same order, or for many orders at once."""
+    job = Job(tmp_path)
+    rows = job.add_rows({"reference_id": "1"}, {"reference_id": "1"})
+    order = job.add_order("1", rows)
+    job.add_problem("total_differs", order, 2, "total", "5")
+    job.add_problem("total_differs", order, 3, "total", "6", orders=0)
+    job.add_problem("total_differs", None, 9, "total", orders=40, rows=70)
+    (issue,) = report_json(job.finish())["issues"]
+    assert (issue["orders"], issue["rows"], issue["severity"]) == (41, 72, "warning")
+    assert issue["title"] == "The total differs from the lines"
+    assert issue["remedy"] == "right if that is shipping"
+    assert [(one["row"], one["value"]) for one in issue["examples"]] == [(2, "5"), (3, "6")]
+
+
+def test_after_a_run_the_export_stands_against_shout(tmp_path: Path) -> None:
+    """The sign-off tells, by account and month, what the export holds and what Shout has."""
+    deliver(a_shop(tmp_path), refuse=3)
+    found = report_json(tmp_path)
+    assert found["orders"]["failed"] == 3
+    assert sum(line["orders"] for line in found["sign_off"]) == 400
+    assert sum(line["shout_orders"] for line in found["sign_off"]) == found["orders"]["created"]
+    created = "SELECT sum(total_cents) FROM orders WHERE state = 'created'"
+    in_shout = sum(line["shout_total_cents"] for line in found["sign_off"])
+    assert in_shout == counted(tmp_path, created)[0][0]
+    assert found["api"]["retries"] == 5
+    assert found["seconds"]["deliver"] == 12.5
+
+
+def test_orders_without_month_account_or_total_are_counted_too(tmp_path: Path) -> None:
+    """Nothing drops out of the sums because a key of it is missing."""
+    job = Job(tmp_path)
+    rows = job.add_rows({"item_name": "x"})
+    job.add_order(None, rows, state=State.REJECTED, account=None, day=None, cents=None)
+    job.add_order("2", rows, account="A\x1fB", cents=7)
+    found = report_json(job.finish())
+    assert found["months"][-1] | {"month": None, "orders": 1} == found["months"][-1]
+    assert {account["account_id"] for account in found["accounts"]} == {None, "A B"}
+    assert found["total_cents"] == 7
+    assert found["first_day"] == "2021-04-09"
+
+
+def test_an_empty_job_has_a_report(tmp_path: Path) -> None:
+    """No order at all is a story too."""
+    found = report_json(Job(tmp_path).finish())
+    assert found["orders"]["total"] == 0
+    assert found["accounts"] == found["months"] == found["issues"] == []
+    assert "No orders were found" in (tmp_path / "report.html").read_text()
+
+
+def test_problems_are_sampled_evenly_over_the_rules(tmp_path: Path) -> None:
+    """A rare rule is shown whole beside a common one, from its first problem to its last."""
+    job = Job(tmp_path)
+    order = job.add_order("1", job.add_rows({"reference_id": "1"}))
+    for row in range(5000):
+        job.add_problem("total_differs", order, row, "total", orders=0)
+        if row % 1000 == 0:
+            job.add_problem("bad_phone", order, row, "Phone", orders=0)
+    with Checkpoint(job.finish() / FILE_NAME) as checkpoint:
+        figures = report.collect(checkpoint)
+    shown = Counter(problem.rule for problem in figures.problems)
+    assert shown == {"bad_phone": 5, "total_differs": PROBLEMS_SHOWN - 5}
+    rows = [p.row or 0 for p in figures.problems if p.rule == "total_differs"]
+    assert rows[0] == 0
+    assert rows[-1] > 4990
+    assert figures.problem_lines == 5005
+
+
+@pytest.mark.parametrize(
+    ("cents", "low"), [(0, 0), (99, 0), (100, 100), (4999, 2000), (10**12, 5 * 10**8)]
+)
+def test_the_distribution_has_a_bar_for_every_total(tmp_path: Path, cents: int, low: int) -> None:
+    """Bars begin where they say: a total of 1.00 is not below 1."""
+    job = Job(tmp_path)
+    job.add_order("1", job.add_rows({"reference_id": "1"}), cents=cents)
+    with Checkpoint(job.finish() / FILE_NAME) as checkpoint:
+        (bar,) = report.collect(checkpoint).distribution
+    assert (bar.low, bar.orders) == (low, 1)
