@@ -1,7 +1,9 @@
 """A job from beginning to end: prepare what is new, send what is pending, report.
 
-One job is one folder. Each function here is a command; it prints its summary to stdout and
-returns the exit code, or raises a :class:`~backfill.errors.BackfillError`.
+One job is one folder. Each function here is a command; it tells its summary (to stdout, unless
+``tell`` says otherwise) and returns the exit code, or raises a
+:class:`~backfill.errors.BackfillError`. What comes after the import is in
+:mod:`backfill.afterwards`.
 """
 
 from __future__ import annotations
@@ -10,24 +12,25 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill import __version__, confirm, lock, log, status
+from backfill import __version__, status, steps
 from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State, adopt, now
-from backfill.errors import SafetyStop, UsageError
+from backfill.checkpoint.afterwards import count_undone, put_back_undone
+from backfill.errors import SafetyStop
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, ImportSettings, RunSettings
+from backfill.steps import DONE, SOME_DID_NOT_GO, Tell
 
 if TYPE_CHECKING:
     from backfill.prepare.source import SourceReader
-    from backfill.report.figures import Figures
 
-DONE = 0
-SOME_DID_NOT_GO = 3
+#: Orders whose export has changed since they were sent, and those that it no longer has.
+LISTED = "changed.csv"
 
 _log = logging.getLogger(__name__)
 
@@ -49,47 +52,79 @@ def inspect(imports: ImportSettings, mapping: Path | None) -> int:
     return DONE
 
 
-def validate(imports: ImportSettings, run: RunSettings, progress: Progress) -> int:
+def validate(
+    imports: ImportSettings, run: RunSettings, progress: Progress, tell: Tell = print
+) -> int:
     """The dry run: prepare every order just as :func:`run` would, and report; no connection."""
-    with _held(run, progress):
+    with steps.held(run, progress):
         _prepare(imports, run.job, progress)
-        figures = _report(run.job, run, progress)
-    return _exit_code(figures)
+        figures = steps.report(run, progress, tell)
+    return steps.exit_code(figures)
 
 
-def run(imports: ImportSettings, api: ApiSettings, run: RunSettings, progress: Progress) -> int:
+def prepare(imports: ImportSettings, run: RunSettings, progress: Progress) -> None:
+    """The dry run without reports."""
+    with steps.held(run, progress):
+        _prepare(imports, run.job, progress)
+
+
+def run(
+    imports: ImportSettings,
+    api: ApiSettings,
+    run: RunSettings,
+    progress: Progress,
+    tell: Tell = print,
+) -> int:
     """Prepare what is not prepared yet, then send what is pending; run again to resume."""
-    with _held(run, progress):
+    with steps.held(run, progress):
         if imports.exports:
             _prepare(imports, run.job, progress)
-        with _checkpoint(run.job) as checkpoint:
-            if _left(checkpoint):
-                try:
-                    _check_share_of_rejected(checkpoint, run)
-                    _confirm_send(checkpoint, api, run)
-                    _deliver(checkpoint, api, run, progress)
-                except BaseException:
-                    _report_quietly(run.job, run, progress)
-                    raise
-        figures = _report(run.job, run, progress)
-    return _exit_code(figures)
+        with steps.opened(run.job) as checkpoint:
+            steps.refuse_purged(checkpoint, run.job)
+            left_changed = send(checkpoint, api, run, progress, tell)
+        figures = steps.report(run, progress, tell)
+    return SOME_DID_NOT_GO if left_changed else steps.exit_code(figures)
 
 
-def report(folder: Path, *, show_personal_data: bool, progress: Progress) -> int:
+def send(
+    checkpoint: Checkpoint, api: ApiSettings, run: RunSettings, progress: Progress, tell: Tell
+) -> int:
+    """Send what is pending and, where asked for, put right what has changed since.
+
+    :returns: how many orders should have been put right and were not.
+    """
+    undone = 0 if run.leave_undone else count_undone(checkpoint)
+    try:
+        if undone or _left(checkpoint):
+            _check_share_of_rejected(checkpoint, run)
+            checkpoint.set_meta({"api_host": steps.host_of(api)})
+            summary = status.before_sending(
+                checkpoint, steps.host_of(api), run.limit, undone=undone
+            )
+            steps.ask(api, run, summary)
+            if undone:
+                put_back_undone(checkpoint)
+                progress.say(
+                    f"{undone:,} orders that were undone are created again"
+                    " (--leave-undone would leave them)."
+                )
+            _deliver(checkpoint, api, run, progress)
+        if run.update_changed:
+            from backfill.afterwards import changes
+
+            return changes.update(checkpoint, api, run, progress, tell)
+    except BaseException:
+        steps.report_quietly(run, progress, tell)
+        raise
+    return 0
+
+
+def report(run: RunSettings, progress: Progress, tell: Tell = print) -> int:
     """Write the reports again from the checkpoint."""
-    run = RunSettings(job=folder, show_personal_data=show_personal_data)
-    with _checkpoint(folder):
-        pass  # an unknown folder is a plain error, and no new job
-    with _held(run, progress):
-        figures = _report(folder, run, progress)
-    return _exit_code(figures)
-
-
-def show_status(folder: Path, *, as_json: bool) -> int:
-    """Print how far a job is; works while a run is going on."""
-    with _checkpoint(folder, readonly=True) as checkpoint:
-        print(status.render(status.read(checkpoint), as_json=as_json))
-    return DONE
+    with steps.opened_and_held(run, progress) as checkpoint:
+        steps.refuse_purged(checkpoint, run.job)
+        figures = steps.report(run, progress, tell)
+    return steps.exit_code(figures)
 
 
 def fingerprint(imports: ImportSettings) -> str:
@@ -109,30 +144,13 @@ def fingerprint(imports: ImportSettings) -> str:
 # --- the steps ------------------------------------------------------------------------------
 
 
-@contextmanager
-def _held(run: RunSettings, progress: Progress) -> Iterator[None]:
-    with lock.hold(run.job), log.opened(run.job, say=progress.say if run.verbose else None):
-        yield
-
-
-@contextmanager
-def _checkpoint(folder: Path, *, readonly: bool = False) -> Iterator[Checkpoint]:
-    path = folder / FILE_NAME
-    if not path.exists():
-        raise UsageError(
-            f"{folder}: there is no job here",
-            hint="name the job folder of an earlier run, or give an export to start from",
-        )
-    with Checkpoint(path, readonly=readonly) as checkpoint:
-        yield checkpoint
-
-
 def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> None:
     """Prepare the exports, unless the job holds just this already."""
     current = fingerprint(imports)
     known: dict[str, str] = {}
     if (folder / FILE_NAME).exists():
         with Checkpoint(folder / FILE_NAME) as checkpoint:
+            steps.refuse_purged(checkpoint, folder)
             if checkpoint.meta().get("fingerprint") == current:
                 progress.say("The export is unchanged: going on with what was prepared.")
                 return
@@ -155,19 +173,26 @@ def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> None:
     adopted = adopt(folder)
     with Checkpoint(folder / FILE_NAME) as checkpoint:
         checkpoint.set_meta({"adopted": json.dumps(asdict(adopted))})
-    if known:
-        progress.say(_told(adopted))
+        if known:
+            from backfill.afterwards import changes
+
+            changes.write_list(checkpoint, folder)
+            progress.say(_told(adopted))
     _log.info("prepared", extra={"fields": {"rows": prepared.rows, **asdict(adopted)}})
 
 
 def _told(adopted: Adopted) -> str:
     """What a changed export did to the job, for a person."""
-    return (
+    told = (
         f"The export or its settings changed: {adopted.new:,} orders are new, "
         f"{adopted.replaced:,} that were not sent are replaced, {adopted.unchanged:,} stay as "
         f"they are, {adopted.changed_after_sent:,} in Shout read differently by now (left as "
-        f"sent), {adopted.gone:,} are in the job and no longer in the export (left as they are)."
+        f"sent; --update-changed puts them right), {adopted.gone:,} are in the job and no longer "
+        "in the export (left as they are)."
     )
+    if adopted.changed_after_sent or adopted.gone:
+        told += f" They are listed in {LISTED} in the job folder."
+    return told
 
 
 def _left(checkpoint: Checkpoint) -> int:
@@ -191,19 +216,6 @@ def _check_share_of_rejected(checkpoint: Checkpoint, run: RunSettings) -> None:
         )
 
 
-def _confirm_send(checkpoint: Checkpoint, api: ApiSettings, run: RunSettings) -> None:
-    """Ask before the first order goes to a host that is not this machine."""
-    from urllib.parse import urlsplit
-
-    from backfill.checks import is_this_machine
-
-    host = urlsplit(api.api_url).hostname or ""
-    checkpoint.set_meta({"api_host": host})
-    if run.yes or is_this_machine(api.api_url):
-        return
-    confirm.ask(status.before_sending(checkpoint, host, run.limit), host)
-
-
 def _deliver(
     checkpoint: Checkpoint, api: ApiSettings, run: RunSettings, progress: Progress
 ) -> None:
@@ -215,28 +227,6 @@ def _deliver(
     finally:
         spent = float(checkpoint.meta().get("seconds_deliver", "0")) + time.monotonic() - began
         checkpoint.set_meta({"seconds_deliver": f"{spent:.3f}"})
-
-
-def _report(folder: Path, run: RunSettings, progress: Progress) -> Figures:
-    from backfill import report as reports
-
-    with _checkpoint(folder) as checkpoint, progress.stage("reporting", total=None, unit="files"):
-        figures = reports.write(folder, checkpoint, show_personal_data=run.show_personal_data)
-    print(reports.summary(figures, folder))
-    return figures
-
-
-def _report_quietly(folder: Path, run: RunSettings, progress: Progress) -> None:
-    """Leave true reports behind a run that stopped, without hiding why it stopped."""
-    try:
-        _report(folder, run, progress)
-    except Exception:
-        _log.exception("the reports could not be written after a run that stopped")
-
-
-def _exit_code(figures: Figures) -> int:
-    did_not_go = (State.REJECTED, State.FAILED, State.SKIPPED)
-    return SOME_DID_NOT_GO if any(figures.states[state] for state in did_not_go) else DONE
 
 
 def _shown(imports: ImportSettings) -> dict[str, Any]:

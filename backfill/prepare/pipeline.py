@@ -88,23 +88,27 @@ def _open(
     settings: ImportSettings, known: Mapping[str, str]
 ) -> list[tuple[SourceReader, fields.Mapping, bool]]:
     """Every source with its mapping; all headers are settled before any row is read."""
-    opened = []
+    readers: list[tuple[SourceReader, bool]] = []
     for paths, items_only in ((settings.exports, False), ((settings.items,), True)):
         given = [path for path in paths if path is not None]
-        if not given:
-            continue
-        readers = read.open_sources(
-            given, sheet=settings.sheet, taken=known, knows=formats.header_score
-        )
-        for reader in readers:
-            mapping = fields.build_mapping(
-                formats.recognise(reader.table.columns, settings.format),
-                reader.table.columns,
-                map=settings.map,
-                mapping_file=settings.mapping,
-                items=items_only,
+        if given:
+            found = read.open_sources(
+                given, sheet=settings.sheet, taken=known, knows=formats.header_score
             )
-            opened.append((reader, mapping, items_only))
+            readers += [(reader, items_only) for reader in found]
+    # --map and --mapping speak of the columns of all sources; each source takes its own.
+    everywhere = {column for reader, _ in readers for column in reader.table.columns}
+    opened = []
+    for reader, items_only in readers:
+        mapping = fields.build_mapping(
+            formats.recognise(reader.table.columns, settings.format),
+            reader.table.columns,
+            map=settings.map,
+            mapping_file=settings.mapping,
+            items=items_only,
+            elsewhere=everywhere,
+        )
+        opened.append((reader, mapping, items_only))
     if not opened:
         raise UsageError("no export was given", hint="name the files to import")
     _require_customers(opened, settings)

@@ -24,7 +24,7 @@ class Rule:
     skips: bool = False
     """the order is fine and set aside as ``skipped``, not rejected"""
     settles: bool = False
-    """the order is no purchase at all, so nothing more is said of it"""
+    """all is said with it: the order is no purchase, or there are two of it"""
 
 
 RULES: tuple[Rule, ...] = (
@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
         "error",
         "The order stands in two exports with different contents: leave out the older copy",
         checks.duplicate_order,
+        settles=True,
     ),
     Rule(
         "cancelled",

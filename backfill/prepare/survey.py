@@ -78,8 +78,8 @@ def taken_rows(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
 def readings(surveyed: Sequence[Surveyed], date_order: DateOrder | None) -> list[Reading]:
     """Settle the style of each source's columns by what they proved.
 
-    A source that proves nothing by itself follows its series: the other sources of the same
-    format.
+    A column that proves nothing by itself follows the source's other columns of the same kind,
+    and then the series: the other sources of the same format.
 
     :raises UsageError: a column's dates can be read two ways; ``--date-order`` settles it.
     """
@@ -129,14 +129,19 @@ def _time_style(
 ) -> convert.TimeStyle:
     style = evidence.settle(date_order)
     if style.ambiguous:
+        for also in one.times.values():
+            evidence = evidence | also
+        style = evidence.settle(date_order)
+    if style.ambiguous:
         for other in series:
             if name in other.times:
                 evidence = evidence | other.times[name]
         style = evidence.settle(date_order)
-    if style.ambiguous:
+    contradicted = date_order is None and style.conflicting and evidence.undecided is not None
+    if style.ambiguous or contradicted:
         raise UsageError(
             f"{one.table.source}: column {one.mapping.column_of(name)!r}: day and month cannot be "
-            f"told apart in dates like {style.example!r}",
+            f"told apart in dates like {evidence.undecided!r}",
             hint="say which comes first: --date-order mdy (month first) or --date-order dmy",
         )
     return style
