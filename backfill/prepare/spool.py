@@ -87,7 +87,7 @@ def take_rows(folder: Path, rows_file: str, rows: Iterable[int]) -> pa.Table:
 
     Only the batches that hold one of them are unpacked. Raises as :func:`batches`.
     """
-    wanted = np.unique(np.fromiter(rows, dtype=np.int64))
+    wanted = np.fromiter(rows, dtype=np.int64)
     path = folder / rows_file
     found = []
     with _opened(path) as reader, _opened(path, only=ROW) as numbers:
