@@ -8,7 +8,7 @@ through Jinja's escaping.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -31,6 +31,7 @@ NAME = "report.html"
 
 ACCOUNTS_SHOWN = 100
 ACCOUNTS_CHARTED = 15
+RULES_CHARTED = 20
 LEDGER_SHOWN = 1000
 VALUE_SHOWN = 160
 NO_DATE = "no date"
@@ -185,11 +186,12 @@ def _ledger(figures: Figures) -> list[Row]:
 
 
 def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:
+    names = _names(figures.sources)
     return [
         {
             "severity": problem.severity,
             "rule": problem.rule,
-            "source": problem.source,
+            "source": names.get(problem.source, problem.source),
             "row": problem.row,
             "column": problem.column or "",
             "value": shortened(
@@ -200,6 +202,12 @@ def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:
         }
         for problem in sorted(figures.problems, key=lambda problem: problem.severity)
     ]
+
+
+def _names(sources: Sequence[Source]) -> dict[str, str]:
+    """Sources by their file's name, where that tells them apart."""
+    names = {source.source: Path(source.source).name for source in sources}
+    return names if len(set(names.values())) == len(names) else {}
 
 
 def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -233,7 +241,7 @@ def _charts(figures: Figures) -> dict[str, Any]:
         ],
         "rules": [
             {"rule": issue.rule, "severity": issue.severity, "orders": issue.orders or issue.rows}
-            for issue in figures.issues
+            for issue in figures.issues[:RULES_CHARTED]
         ],
         "accounts": [
             {"account": shortened(account_name(account), 24), "money": tally.kept_cents / 100}

@@ -24,11 +24,11 @@ def summary(
     """
     privacy = Privacy.of(figures.sources, show=show_personal_data)
     lines = [
-        *textwrap.wrap(" ".join(wording.verdict(figures)), width)[:2],
+        *_wrapped(" ".join(wording.verdict(figures)), width, 3),
         "",
         *_headline(figures),
         "",
-        *_problems(figures, privacy),
+        *_problems(figures, privacy, width),
     ]
     return "\n".join(
         [*(wording.cut(line, width) for line in lines), *_written(folder), *_next(figures, folder)]
@@ -37,53 +37,62 @@ def summary(
 
 def _headline(figures: Figures) -> Iterator[str]:
     overall, currency = figures.overall, figures.currency
-    yield _pair("orders", f"{overall.total:,} from {wording.count(figures.rows, 'row')}")
+    rows, sources = wording.count(figures.rows, "row"), figures.sources
+    where = Path(sources[0].source).name if len(sources) == 1 else f"{len(sources)} sources"
+    yield _pair("orders", f"{overall.total:,} from {rows} of {where}")
     states = [
         f"{overall.count(state):,} {words}"
         for state, words in wording.STATES.items()
         if overall.count(state)
     ]
     yield _pair("states", " · ".join(states) or "none")
-    accounts = sum(account.id is not None for account in figures.accounts)
     lines = wording.count(figures.line_items, "line item")
     yield _pair("worth", f"{wording.money(overall.kept_cents, currency)} in {lines}")
-    yield _pair("dates", wording.span(figures))
-    yield _pair("accounts", f"{accounts:,}")
+    accounts = sum(account.id is not None for account in figures.accounts)
+    yield _pair("dates", f"{wording.span(figures)}, for {wording.count(accounts, 'account')}")
     if figures.delivered:
         wire = figures.wire
         yield _pair(
             "requests",
-            f"{wire.requests:,}, of them {wording.count(wire.retries)} again,"
-            f" {wire.rate_limited:,} rate limited, {wording.count(wire.lookups, 'lookup')}",
+            f"{wire.requests:,}, of them {wire.retries:,} again, {wire.rate_limited:,} told to"
+            f" slow down, {wording.count(wire.lookups, 'lookup')}",
         )
 
 
-def _problems(figures: Figures, privacy: Privacy) -> Iterator[str]:
-    refused = [failure for failure in figures.failures if failure.state is State.FAILED]
-    for failure in refused[:1]:
+def _problems(figures: Figures, privacy: Privacy, width: int) -> Iterator[str]:
+    refused = [failure for failure in figures.failures if failure.state is State.FAILED][:1]
+    for failure in refused:
         yield f"refused by Shout: {wording.count(failure.orders, 'order')}"
-        yield f"  {privacy.text(failure.reason)}"
-    shown = figures.issues[: COMMONEST - len(refused[:1])]
+        yield from _indented(privacy.text(failure.reason), width)
+    shown = figures.issues[: COMMONEST - len(refused)]
     if not shown and not refused:
         yield "no problems were found"
-        yield ""
-        return
     for issue in shown:
-        yield from _issue(issue, privacy)
+        yield from _issue(issue, figures, privacy, width)
     if more := len(figures.issues) - len(shown):
         yield f"and {wording.count(more, 'more rule')}: see report.html"
     yield ""
 
 
-def _issue(issue: Issue, privacy: Privacy) -> Iterator[str]:
-    yield f"{issue.severity} {issue.rule}: {wording.count(issue.orders, 'order')}, {issue.title}"
+def _issue(issue: Issue, figures: Figures, privacy: Privacy, width: int) -> Iterator[str]:
+    number = wording.count(issue.orders, "order") if issue.orders else f"{issue.rows:,} rows"
+    head = f"{issue.severity} {issue.rule}: {number}"
     for example in issue.examples[:1]:
-        column = f", column {example.column}" if example.column else ""
+        source = f"{Path(example.source).name} " if len(figures.sources) > 1 else ""
+        column = f", {example.column}" if example.column else ""
         value = privacy.cell(example.source, example.column, example.value or "")
-        said = f": {wording.shortened(value, 40)!r}" if value else ""
-        yield f"  e.g. {Path(example.source).name} row {example.row}{column}{said}"
-    if issue.remedy:
-        yield f"  -> {issue.remedy}"
+        said = f" {wording.shortened(value, 40)!r}" if value else ""
+        head += f", e.g. {source}row {example.row}{column}{said}"
+    yield head
+    yield from _indented(": ".join(filter(None, (issue.title, issue.remedy))), width)
+
+
+def _indented(text: str, width: int) -> list[str]:
+    return [f"  {line}" for line in _wrapped(text, width - 2, 2)]
+
+
+def _wrapped(text: str, width: int, most: int) -> list[str]:
+    return textwrap.wrap(text, width, max_lines=most, placeholder=" …", break_on_hyphens=False)
 
 
 def _written(folder: Path) -> Iterator[str]:

@@ -40,9 +40,8 @@ def test_a_dry_run_tells_what_will_go_and_what_to_type(tmp_path: Path) -> None:
     text = summary(a_shop(tmp_path))
     assert text.startswith("386 of 400 orders are ready to send. 14 will not go: mend")
     assert "386 ready to send · 14 rejected" in text
-    assert "error bad_money: 14 orders, The amount cannot be read as money" in text
-    assert "e.g. orders.csv row 7, column total: '12,x'" in text
-    assert "-> write it like 1234.50" in text
+    assert "error bad_money: 14 orders, e.g. row 7, total '12,x'" in text
+    assert "The amount cannot be read as money: write it like 1234.50" in text
     assert "backfill run --job shop.backfill --limit 10" in text
 
 
