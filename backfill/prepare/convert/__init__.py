@@ -7,7 +7,6 @@ from backfill.prepare.convert.money import (
     cents,
     money_currency,
     survey_money,
-    undecided_money,
 )
 from backfill.prepare.convert.phones import phones
 from backfill.prepare.convert.quantities import quantities
@@ -17,7 +16,6 @@ from backfill.prepare.convert.times import (
     TimeStyle,
     survey_times,
     times,
-    undecided_times,
 )
 
 __all__ = [
@@ -34,6 +32,4 @@ __all__ = [
     "survey_money",
     "survey_times",
     "times",
-    "undecided_money",
-    "undecided_times",
 ]

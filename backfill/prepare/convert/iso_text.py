@@ -20,8 +20,9 @@ _TWO_DIGITS = np.frombuffer(b"".join(b"%02d" % n for n in range(100)), dtype=np.
 def iso_text(moments: Moments) -> pa.StringArray:
     """``2021-04-09T12:00:00.5-06:00``, ``2021-04-09`` for a day, null for what was not read."""
     exact = bool(moments.digits.any())
-    sheet = _filled(moments, _EXACT if exact else _WHOLE)[moments.read]
-    timed, digits = moments.timed[moments.read], moments.digits[moments.read]
+    rows = slice(None) if moments.read.all() else moments.read
+    sheet = _filled(moments, _EXACT if exact else _WHOLE)[rows]
+    timed, digits = moments.timed[rows], moments.digits[rows]
     if not timed.any():
         sheet = np.ascontiguousarray(sheet[:, :_DATE])
     lengths = moments.read * np.int64(sheet.shape[1])

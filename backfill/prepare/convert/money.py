@@ -80,7 +80,7 @@ def survey_money(text: Text) -> MoneyEvidence:
     column = as_text(text)
     plain = is_fixed(column, _PLACES)
     evidence = MoneyEvidence(
-        point=first_of(column, pc.and_(plain, matches(column, r"\."))),
+        point=first_of(column, pc.and_(plain, pc.match_substring(column, ".")))
     )
     odd = column.filter(pc.invert(plain)).drop_null().unique()
     if len(odd) == 0:
@@ -91,14 +91,6 @@ def survey_money(text: Text) -> MoneyEvidence:
         comma=first_of(odd, matches(number, COMMA)),
         undecided=first_of(odd, matches(number, UNDECIDED)),
     )
-
-
-def undecided_money(text: Text) -> pa.BooleanArray:
-    """bool: the values that an ambiguous style can't read for sure (``1,234``)."""
-    column = as_text(text)
-    odd = pc.invert(pc.or_kleene(is_fixed(column, _PLACES), column.is_null()))
-    found = matches(_amounts(column.filter(odd)).number, UNDECIDED)
-    return pc.replace_with_mask(none_of(column), odd, found)
 
 
 def cents(text: Text, style: MoneyStyle) -> Converted:
@@ -118,7 +110,8 @@ def cents(text: Text, style: MoneyStyle) -> Converted:
 def money_currency(text: Text) -> pa.StringArray:
     """The ISO code that each amount itself names; null for none, and for a bare ``$``."""
     column = as_text(text)
-    if not pc.any(matches(column, r"[^-0-9.]"), min_count=0).as_py():
+    bare = pc.or_(matches(column, r"^[-0-9.]*$"), column.is_null())
+    if pc.all(bare, min_count=0).as_py():
         return pa.nulls(len(column), pa.string())
     encoded = column.dictionary_encode()
     return _amounts(encoded.dictionary).currency.take(encoded.indices)

@@ -28,13 +28,13 @@ ISO = r"^\d{4}[-/.]\d{2}[-/.]\d{2}(?:[ T]\d{2}:\d{2}:\d{2}(?:Z| ?[-+]\d{2}:?\d{2
 
 _HALVES = r"^(?P<date>[^:]*)[T ,](?P<clock>\d{1,2}:.*)$"
 _BETWEEN = r"(?:[ ,]| at| um| à| -)+$"
+_WITHOUT_MARKS = r"^((?:19|20)\d{2})(\d{2})(\d{2})$"
 _UNUSUAL = r"[^!-~ ]|  "
 _SPACES = r"[\s\x{00A0}\x{2009}\x{202F}]+"
-# Without a colon: days and times without marks, as ISO 8601's basic format has them; 9 PM.
+# Without a colon: times without marks, as ISO 8601's basic format has them, and 9 PM.
 _REWRITTEN = (
     (r"^((?:19|20)\d{6})(\d{6})", r"\1 \2"),
     (r"^(\d{8}[T ])(\d{2})(\d{2})(\d{2})", r"\1\2:\3:\4"),
-    (r"^((?:19|20)\d{2})(\d{2})(\d{2})([T ]|$)", r"\1-\2-\3\4"),
     (r"([T ,])(\d{1,2}) ?([AaPp]\.? ?[Mm]\.?)$", r"\1\2:00 \3"),
 )
 
@@ -79,6 +79,7 @@ def halves(text: pa.StringArray) -> Halves:
     dates = pc.if_else(cut, found.field("date"), text).dictionary_encode()
     clocks = pc.if_else(cut, found.field("clock"), "").dictionary_encode()
     clean = pc.replace_substring_regex(dates.dictionary, _BETWEEN, "")
+    clean = pc.replace_substring_regex(clean, _WITHOUT_MARKS, r"\1-\2-\3")
     return Halves(pa.DictionaryArray.from_arrays(dates.indices, clean), clocks)
 
 

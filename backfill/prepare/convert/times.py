@@ -142,14 +142,6 @@ def survey_times(text: Text) -> TimeEvidence:
     )
 
 
-def undecided_times(text: Text) -> pa.BooleanArray:
-    """bool: the values that an ambiguous style can't read for sure (``04/05/21``)."""
-    column = as_text(text)
-    encoded = column.dictionary_encode()
-    undecided = pa.array(_orders(encoded.dictionary)[3])
-    return pc.fill_null(undecided.take(encoded.indices), False)
-
-
 def times(
     text: Text, style: TimeStyle, timezone: str | None = None, zones: Text | None = None
 ) -> Times:

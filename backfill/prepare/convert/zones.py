@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import zoneinfo
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import cache
 from importlib.resources import files
 
@@ -26,7 +26,7 @@ ABBREVIATIONS = {
 
 _EPOCH = datetime(1970, 1, 1)
 _OFFSET = re.compile(r"(?:UTC|GMT)? ?([-+])(\d{1,2}):?(\d{2})?", re.IGNORECASE)
-_DISPLAYED = re.compile(r"^\((?:UTC|GMT)[^)]*\) ?", re.IGNORECASE)
+_DISPLAYED = re.compile(r"^\((?:UTC|GMT)[^)]*\) (?=.)", re.IGNORECASE)
 
 
 def find_zone(name: str) -> tzinfo | None:
@@ -37,16 +37,18 @@ def find_zone(name: str) -> tzinfo | None:
     shown = _DISPLAYED.sub("", name.strip())
     if iana := _iana_names().get(shown.replace(" ", "_").casefold()):
         return zoneinfo.ZoneInfo(iana)
-    if iana := _other_names().get(shown.casefold()):
-        return zoneinfo.ZoneInfo(iana)
+    standard = shown.casefold().replace(" daylight ", " standard ")
+    for candidate in (standard, standard.partition(",")[0]):
+        if iana := _other_names().get(candidate):
+            return zoneinfo.ZoneInfo(iana)
     if (minutes := ABBREVIATIONS.get(shown.upper())) is not None:
         return timezone(timedelta(minutes=minutes))
-    if found := _OFFSET.fullmatch(shown or name.strip()):
-        sign, hours, minutes_past = found.groups()
-        away = timedelta(hours=int(hours), minutes=int(minutes_past or 0))
+    if found := _OFFSET.fullmatch(shown):
+        sign, hours, past = found.groups()
+        away = timedelta(hours=int(hours), minutes=int(past or 0))
         if away <= timedelta(hours=14):
             return timezone(-away if sign == "-" else away)
-    return UTC if not shown and name.strip() else None
+    return None
 
 
 def offsets_at(local: Ints, zone: tzinfo) -> Ints:
