@@ -110,6 +110,12 @@ def _at_lines(
         yield Found(draft.owners[rows], rows, field, values, details)
 
 
+def _blank(draft: Draft, field: str) -> bool:
+    """Whether no order of the chunk says anything for ``field``: most fields of most exports."""
+    values = draft.texts[field].values
+    return bool(values.null_count == len(values))
+
+
 def _flags(values: pa.Array) -> Flags:
     flags: Flags = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
     return flags
@@ -235,14 +241,19 @@ def bad_phone(draft: Draft, context: Context) -> Iterator[Found]:
 # --- checks: when ---------------------------------------------------------------------------
 
 
+def _times(draft: Draft) -> list[str]:
+    """The time fields that any order of the chunk has."""
+    return [field for field in fields.TIME_FIELDS if not _blank(draft, field)]
+
+
 def bad_time(draft: Draft, context: Context) -> Iterator[Found]:
-    for field in fields.TIME_FIELDS:
+    for field in _times(draft):
         times = draft.times[field]
         yield from _at_orders(draft, _flags(times.bad) & ~_flags(times.is_now), field)
 
 
 def time_is_now(draft: Draft, context: Context) -> Iterator[Found]:
-    for field in fields.TIME_FIELDS:
+    for field in _times(draft):
         yield from _at_orders(draft, _flags(draft.times[field].is_now), field)
 
 
@@ -264,21 +275,21 @@ def created_from_other_time(draft: Draft, context: Context) -> Iterator[Found]:
 def future_time(draft: Draft, context: Context) -> Iterator[Found]:
     # A day's grace: a naive time may stand in any timezone.
     limit = pa.scalar(context.now + timedelta(days=1), pa.timestamp("s", "UTC"))
-    for field in fields.TIME_FIELDS:
+    for field in _times(draft):
         late = pc.greater(draft.times[field].instant, limit)
         yield from _at_orders(draft, _flags(late), field)
 
 
 def old_time(draft: Draft, context: Context) -> Iterator[Found]:
     limit = pa.scalar(datetime(2000, 1, 1, tzinfo=UTC), pa.timestamp("s", "UTC"))
-    for field in fields.TIME_FIELDS:
+    for field in _times(draft):
         early = pc.less(draft.times[field].instant, limit)
         yield from _at_orders(draft, _flags(early), field)
 
 
 def naive_time(draft: Draft, context: Context) -> Iterator[Found]:
     seen = np.zeros(draft.count, dtype=bool)
-    for field in fields.TIME_FIELDS:
+    for field in _times(draft):
         naive = _flags(draft.times[field].naive) & ~seen
         seen |= naive
         yield from _at_orders(draft, naive, field)
@@ -395,7 +406,8 @@ _FREE_TEXT_FIELDS = (*_TEXT_FIELDS, "description", "shipping_link", "shipping_st
 
 def _texts_where(draft: Draft, where: Callable[[pa.Array], Flags]) -> Iterator[Found]:
     for field in _FREE_TEXT_FIELDS:
-        yield from _at_orders(draft, where(draft.texts[field].values), field)
+        if not _blank(draft, field):
+            yield from _at_orders(draft, where(draft.texts[field].values), field)
     yield from _at_lines(draft, where(draft.lines.name), "item_name")
 
 

@@ -29,6 +29,8 @@ MOST_CENTS = 10**15
 #: A zero that stands for "see the order's first row" in exports that fill with zeros.
 _LITERAL_ZERO = r"^0+([.,]0+)?$"
 
+_NO_ROWS: Indices = np.empty(0, dtype=np.int64)
+
 _Columns = TypeVar("_Columns", bound=tuple[pa.Array, ...])
 
 
@@ -108,8 +110,8 @@ class Draft:
         return self.orders.starts[:-1]
 
     def column(self, name: str) -> pa.Array:
-        """A column of the chunk's rows."""
-        return self.orders.rows[name].combine_chunks()
+        """A column of the chunk's rows; nulls where no source is mapped to it."""
+        return self.orders.column(name)
 
     def has(self, field: str) -> bool:
         """Whether any source maps a column to ``field``."""
@@ -129,6 +131,10 @@ def draft(
     texts = {field: resolve(field) for field in fields.ORDER_FIELDS + fields.ACCOUNT_FIELDS}
     zones = resolve("zone")
 
+    blank_times = convert.times(
+        pa.nulls(orders.count, pa.string()), convert.TimeStyle(), settings.timezone, None
+    )
+
     def times_of(field: str) -> convert.Times:
         def of_source(values: pa.Array, source: int) -> convert.Times:
             part, zone = values.field(0), values.field(1)
@@ -136,6 +142,8 @@ def draft(
             return convert.times(part, readings[source].times[field], settings.timezone, placed)
 
         both = pa.StructArray.from_arrays([texts[field].values, zones.values], ["text", "zone"])
+        if texts[field].values.null_count == len(both):
+            return blank_times
         return _by_source(both, sources[texts[field].rows], of_source)
 
     total = _by_source(
@@ -182,11 +190,11 @@ class _Resolver:
         self._follows[self._first[self._first < len(owners)]] = False
 
     def __call__(self, field: str) -> OrderText:
-        values = self._orders.rows[field].combine_chunks()
-        values = self._without_filling_zeros(field, values)
+        values = self._orders.column(field)
         if values.null_count == len(values):
             nothing = pa.nulls(self._orders.count, pa.string())
-            return OrderText(nothing, self._first, np.empty(0, dtype=np.int64))
+            return OrderText(nothing, self._first, _NO_ROWS)
+        values = self._without_filling_zeros(field, values)
         if values.null_count == 0:
             same = pc.equal(values.slice(1), values.slice(0, len(values) - 1))
             clashing = ~same.to_numpy(zero_copy_only=False) & self._follows[1:]
@@ -225,7 +233,7 @@ def _lines(
     sources: npt.NDArray[np.int32],
     readings: Sequence[Reading],
 ) -> Lines:
-    texts = {field: orders.rows[field].combine_chunks() for field in fields.LINE_FIELDS}
+    texts = {field: orders.column(field) for field in fields.LINE_FIELDS}
     filled = np.zeros(len(owners), dtype=bool)
     for text in texts.values():
         filled |= _present(text)
@@ -289,7 +297,7 @@ def _currency(texts: Mapping[str, OrderText], orders: OrderRows) -> pa.Array:
         return named
     beside = convert.money_currency(texts["total"].values)
     for field in ("item_price", "item_each_price"):
-        column = orders.rows[field].combine_chunks()
+        column = orders.column(field)
         if column.null_count < len(column):
             first = np.minimum(orders.starts[:-1], max(len(column) - 1, 0))
             beside = pc.coalesce(beside, convert.money_currency(column.take(pa.array(first))))

@@ -155,6 +155,12 @@ class OrderRows:
         """How many orders there are."""
         return len(self.starts) - 1
 
+    def column(self, name: str) -> pa.Array:
+        """A column of the rows; nulls where there is none of that name."""
+        if name not in self.rows.column_names:
+            return pa.nulls(self.rows.num_rows, pa.string())
+        return self.rows[name].combine_chunks()
+
     @property
     def owners(self) -> Indices:
         """The order's index of each row."""
@@ -194,7 +200,7 @@ def _as_they_complete(batches: Iterable[pa.Table], plan: KeyPlan) -> Iterator[Or
     for batch in batches:
         if not batch.num_rows:
             continue
-        rows = batch if waiting is None else pa.concat_tables([waiting, batch]).combine_chunks()
+        rows = batch if waiting is None else pa.concat_tables([waiting, batch])
         positions = plan.positions(rows)
         codes, ends = plan.codes_and_ends(positions)
         complete = ends <= positions[-1] + 1
@@ -260,16 +266,15 @@ class Copies:
     """orders whose copies differ"""
 
 
-def take_once(orders: OrderRows, plan: KeyPlan, compared: list[str]) -> tuple[OrderRows, Copies]:
+def take_once(orders: OrderRows, plan: KeyPlan) -> tuple[OrderRows, Copies]:
     """Settle orders that stand in several sources.
 
     A copy in the same words is dropped. Rows that go on where the source before them ended (one
     export cut in two) are joined, and so are line items from a source of their own. Anything
     else is contradictory, and all its rows stay.
-
-    :param compared: the columns that make the words of a row.
     """
     rows = orders.rows
+    words_of = [name for name in rows.column_names if not name.startswith("_")]
     sources = rows["_source"].to_numpy()
     follows = np.diff(orders.owners, prepend=-1) == 0
     shared = np.unique(orders.owners[(np.diff(sources, prepend=-1) != 0) & follows])
@@ -279,7 +284,7 @@ def take_once(orders: OrderRows, plan: KeyPlan, compared: list[str]) -> tuple[Or
     for order in shared.tolist():
         begin, end = int(orders.starts[order]), int(orders.starts[order + 1])
         parts = _parts(rows, sources, begin, end, plan)
-        words = [rows.slice(first, last - first).select(compared) for first, last in parts]
+        words = [rows.slice(first, last - first).select(words_of) for first, last in parts]
         for number, (first, last) in enumerate(parts[1:], start=1):
             if words[number].equals(words[0]):
                 dropped[first:last] = True

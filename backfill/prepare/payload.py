@@ -53,7 +53,10 @@ def bodies(
     :returns: a string array, one body an order.
     """
     fragments: list[pa.Array | str] = ['{"order":{']
-    fragments += [_text_member(field, order_texts[field]) for field in TEXT_FIELDS]
+    for field in TEXT_FIELDS:
+        texts = order_texts[field]
+        if texts.null_count < len(texts):
+            fragments.append(_text_member(field, texts))
     lines = pa.ListArray.from_arrays(pa.array(line_starts, pa.int32()), _line_objects(line_texts))
     fragments += ['"line_items":[', pc.binary_join(lines, ","), '],"total_cents":']
     fragments += [total_cents.cast(pa.string()), ",", TAIL]

@@ -137,7 +137,9 @@ def _require_customers(
 def _batches(
     surveyed: Sequence[Surveyed], folder: Path, incoming: Incoming, stage: Stage
 ) -> Iterator[pa.Table]:
-    """The second reading: every row of an order in the canonical fields, source after source."""
+    """The second reading: every row of an order in the fields that are mapped in any source."""
+    mapped = {field for one in surveyed for field in one.mapping.specs}
+    carried = [field for field in fields.FIELDS if field in mapped] + ["flag", "_row", "_ragged"]
     for index, one in enumerate(surveyed):
         for batch in spool.batches(folder, one.rows_file):
             rows, ignored = taken_rows(fields.apply(one.mapping, batch))
@@ -147,7 +149,7 @@ def _batches(
                 incoming.add_mended(_mended(rows))
             source = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
             stage.advance(batch.num_rows)
-            yield rows.append_column("_source", source)
+            yield rows.select(carried).append_column("_source", source)
 
 
 def _ignored(rows: pa.Table, source: str) -> list[ProblemRow]:
@@ -174,10 +176,9 @@ def _drafted(
     settings: ImportSettings,
 ) -> Iterator[tuple[Draft, Context]]:
     """Rows to orders, and orders to converted columns; a chunk at a time."""
-    compared = [*fields.FIELDS, "flag"]
     moment = datetime.now(UTC).replace(microsecond=0)
     for orders in whole_orders(batches, plan, folder):
-        orders, copies = take_once(orders, plan, compared)
+        orders, copies = take_once(orders, plan)
         context = Context(settings, moment, copies.repeated, copies.contradictory)
         yield draft(orders, read_as, affiliates, settings), context
 

@@ -96,10 +96,10 @@ def readings(surveyed: Sequence[Surveyed], date_order: DateOrder | None) -> list
 
 def _look(one: Surveyed, keys: KeySurvey, rows: pa.Table) -> None:
     keys.add(_array(rows, "reference_id"), rows["_row"].to_numpy())
-    for name in fields.TIME_FIELDS:
+    for name in one.mapping.specs.keys() & fields.TIME_FIELDS:
         seen = convert.survey_times(_array(rows, name))
         one.times[name] = one.times[name] | seen if name in one.times else seen
-    for name in fields.MONEY_FIELDS:
+    for name in one.mapping.specs.keys() & fields.MONEY_FIELDS:
         amounts = convert.survey_money(_array(rows, name))
         one.money = amounts if one.money is None else one.money | amounts
 

@@ -136,7 +136,7 @@ def once(
     plan = survey.finish()
     rows = pa.concat_tables(tables).combine_chunks()
     codes, _ = plan.codes_and_ends(plan.positions(rows))
-    settled, copies = take_once(OrderRows.of(rows, codes), plan, ["reference_id", "text"])
+    settled, copies = take_once(OrderRows.of(rows, codes), plan)
     left = zip(
         settled.rows["reference_id"].to_pylist(), settled.rows["text"].to_pylist(), strict=True
     )
