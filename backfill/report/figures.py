@@ -126,6 +126,14 @@ class Figures:
             }
         )
 
+    @property
+    def read_back(self) -> dict[tuple[str | None, str | None], tuple[int, int]]:
+        """Orders and cents that a check of all orders found in Shout, by account id and month."""
+        return {
+            (line["account_id"], line["month"]): (line["found_orders"], line["found_cents"])
+            for line in self.remembered("verify").get("sign_off", ())
+        }
+
     def remembered(self, key: str) -> dict[str, Any]:
         """What ``meta`` holds under ``key`` as JSON; nothing where it is not there."""
         found = json.loads(self.meta.get(key) or "{}")

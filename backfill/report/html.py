@@ -8,7 +8,7 @@ through Jinja's escaping.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -48,6 +48,8 @@ class Row:
     name: str
     month: str
     tally: Tally
+    found: tuple[int, int] | None = None
+    """orders and cents that were read back from Shout, where all orders were"""
 
     @property
     def not_going(self) -> int:
@@ -64,6 +66,12 @@ class Row:
     @property
     def cents_in_shout(self) -> int:
         return self.tally.money(*IN_SHOUT)
+
+    @property
+    def stands(self) -> bool:
+        """Whether what was read back is what the job has created."""
+        created = (self.tally.count(State.CREATED), self.tally.money(State.CREATED))
+        return self.found == created
 
     @property
     def missing(self) -> int:
@@ -101,7 +109,7 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
                 for failure in figures.failures
             ],
             ledger=_ledger(figures),
-            whole=Row("All accounts and months", "", figures.overall),
+            whole=_together("All orders", _months(figures)),
             samples=samples(folder, checkpoint, figures, privacy),
             settings=_settings(figures.settings),
             adopted=figures.remembered("adopted"),
@@ -162,27 +170,52 @@ def account_name(account: Account) -> str:
 
 def _accounts(figures: Figures) -> list[Row]:
     """The largest accounts, and the rest as one."""
-    rows = [Row(account_name(account), "", tally) for account, tally in figures.accounts.items()]
+    found = _found(figures, lambda account, _: account)
+    rows = [
+        Row(account_name(account), "", tally, found.get(account.id))
+        for account, tally in figures.accounts.items()
+    ]
     rest = rows[ACCOUNTS_SHOWN:]
     if rest:
-        whole = combined(row.tally for row in rest)
-        rows[ACCOUNTS_SHOWN:] = [Row(count(len(rest), "other account"), "", whole)]
+        rows[ACCOUNTS_SHOWN:] = [_together(count(len(rest), "other account"), rest)]
     return rows
 
 
 def _months(figures: Figures) -> list[Row]:
-    return [Row("", month or NO_DATE, tally) for month, tally in figures.months.items()]
+    found = _found(figures, lambda _, month: month)
+    return [
+        Row("", month or NO_DATE, tally, found.get(month))
+        for month, tally in figures.months.items()
+    ]
 
 
 def _ledger(figures: Figures) -> list[Row]:
     """By account and month; where that is too long, only the lines with a difference."""
+    found = figures.read_back
     rows = [
-        Row(account_name(account), month or NO_DATE, tally)
+        Row(account_name(account), month or NO_DATE, tally, found.get((account.id, month)))
         for (account, month), tally in figures.ledger.items()
     ]
     if len(rows) > LEDGER_SHOWN:
-        rows = [row for row in rows if row.missing][:LEDGER_SHOWN]
+        rows = [row for row in rows if row.missing or (found and not row.stands)][:LEDGER_SHOWN]
     return sorted(rows, key=lambda row: (row.name, row.month))
+
+
+def _together(name: str, rows: Sequence[Row]) -> Row:
+    found = [row.found for row in rows if row.found]
+    sums = (sum(orders for orders, _ in found), sum(cents for _, cents in found))
+    return Row(name, "", combined(row.tally for row in rows), sums if found else None)
+
+
+def _found(
+    figures: Figures, key: Callable[[str | None, str | None], str | None]
+) -> dict[str | None, tuple[int, int]]:
+    """What was read back, added up by account or by month."""
+    sums: dict[str | None, tuple[int, int]] = {}
+    for (account, month), (orders, cents) in figures.read_back.items():
+        before = sums.get(key(account, month), (0, 0))
+        sums[key(account, month)] = (before[0] + orders, before[1] + cents)
+    return sums
 
 
 def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:

@@ -66,6 +66,7 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
 
 
 def _sign_off(figures: Figures) -> list[dict[str, Any]]:
+    read_back = figures.read_back
     return [
         {
             "account_id": account.id,
@@ -74,8 +75,11 @@ def _sign_off(figures: Figures) -> list[dict[str, Any]]:
             "total_cents": tally.all_cents,
             "shout_orders": tally.count(*IN_SHOUT),
             "shout_total_cents": tally.money(*IN_SHOUT),
+            "found_orders": found_orders,
+            "found_total_cents": found_cents,
         }
         for (account, month), tally in figures.ledger.items()
+        for found_orders, found_cents in [read_back.get((account.id, month), (None, None))]
     ]
 
 

@@ -82,6 +82,56 @@ def test_after_a_run_the_export_stands_against_shout(tmp_path: Path) -> None:
     assert found["seconds"]["deliver"] == 12.5
 
 
+def verdict(folder: Path, **changed: Any) -> None:
+    """What ``backfill verify`` leaves behind, as the checkpoint counts it."""
+    lines = counted(
+        folder,
+        "SELECT account_id, substr(ordered_on, 1, 7), count(*), sum(total_cents) FROM orders"
+        " WHERE state = 'created' GROUP BY 1, 2",
+    )
+    names = ("account_id", "month", "found_orders", "found_cents")
+    told: dict[str, Any] = {
+        "checked_at": "2026-01-03T04:05:06Z",
+        "created": sum(line[2] for line in lines),
+        "sample": None,
+        "equal": sum(line[2] for line in lines),
+        "different": 0,
+        "missing": 0,
+        "unanswered": 0,
+        "fields": {},
+        "flag_not_shown": 0,
+        "bodies_purged": False,
+        "sign_off": [dict(zip(names, line, strict=True)) for line in lines],
+    }
+    with Checkpoint(folder / FILE_NAME) as checkpoint:
+        checkpoint.set_meta({"verify": json.dumps(told | changed)})
+
+
+def test_what_was_read_back_stands_beside_what_was_answered(tmp_path: Path) -> None:
+    """After a check of all orders the sign-off has what Shout really holds, line by line."""
+    deliver(a_shop(tmp_path), refuse=0)
+    verdict(tmp_path)
+    found = report_json(tmp_path)
+    lines = [line for line in found["sign_off"] if line["shout_orders"]]
+    assert [line["found_orders"] for line in lines] == [line["shout_orders"] for line in lines]
+    total = sum(line["found_total_cents"] for line in lines)
+    assert total == found["total_cents"]
+    page = (tmp_path / "report.html").read_text()
+    assert '<div class="verify good">' in page
+    assert "<b>386</b> as sent, <b>0</b> different, <b>0</b> missing." in page
+
+
+def test_a_difference_from_what_was_sent_is_loud(tmp_path: Path) -> None:
+    """An order that is missing, or a field that differs, turns the verdict."""
+    deliver(a_shop(tmp_path), refuse=0)
+    verdict(tmp_path, equal=383, different=2, missing=1, fields={"total_cents": 2}, sign_off=[])
+    report_json(tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert '<div class="verify bad">' in page
+    assert "<code>total_cents</code> in 2." in page
+    assert "verify.csv" in page
+
+
 def test_orders_without_month_account_or_total_are_counted_too(tmp_path: Path) -> None:
     """Nothing drops out of the sums because a key of it is missing."""
     job = Job(tmp_path)
