@@ -1,12 +1,12 @@
 """Every trouble that is expected, as one tree; anything else that is raised is a bug.
 
-    BackfillError                 exit 1    it failed: the line says what, where, and what to do next
+    BackfillError                 exit 1    it failed: the line says what, where, and what next
     ├── UsageError                exit 2    an option, a path or a setting is not usable
     │   └── MappingError          exit 2    the columns of an export cannot be mapped to fields
     ├── SourceError               exit 1    an export is there, but cannot be read as orders
     ├── StorageError              exit 1    the job folder: full, read-only, or not ours to write
     │   └── CheckpointError       exit 1    the checkpoint is damaged, or from a newer version
-    ├── SafetyStop                exit 4    stopped before harm is done, or because Shout refuses or is down
+    ├── SafetyStop                exit 4    stopped for safety, or Shout refuses or is down; resumable
     ├── JobLocked                 exit 11   another run holds this job
     └── Interrupted               exit 130  Ctrl-C or SIGTERM; resumable
 
