@@ -6,7 +6,7 @@
     ├── SourceError               exit 1    an export is there, but cannot be read as orders
     ├── StorageError              exit 1    the job folder: full, read-only, or not ours to write
     │   └── CheckpointError       exit 1    the checkpoint is damaged, or from a newer version
-    ├── SafetyStop                exit 4    stopped for safety, or Shout refuses or is down; resumable
+    ├── SafetyStop                exit 4    stopped for safety, or since Shout refuses or is down
     ├── JobLocked                 exit 11   another run holds this job
     └── Interrupted               exit 130  Ctrl-C or SIGTERM; resumable
 
