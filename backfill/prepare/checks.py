@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.prepare import fields
+from backfill.prepare import fields, text_bytes
 from backfill.prepare.draft import Draft
 from backfill.prepare.orders import Indices
 from backfill.settings import ImportSettings
@@ -28,6 +28,8 @@ LONGEST_TEXT = 2000
 _FORMULA = r"^(=|@|[+\-][A-Za-z(])"
 #: The replacement character of a broken decoding, and control characters but for tab and newline.
 _BROKEN = r"[\x{FFFD}\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_MAYBE_FORMULA = text_bytes.table(b"=@+-")
+_MAYBE_BROKEN = text_bytes.table([*range(0x20), 0x7F, 0xEF])  # U+FFFD is EF BF BD
 _CANCELLED = r"(?i)^cancell?ed"
 
 
@@ -412,15 +414,33 @@ def _texts_where(draft: Draft, where: Callable[[pa.Array], Flags]) -> Iterator[F
 
 
 def broken_text(draft: Draft, context: Context) -> Iterator[Found]:
-    yield from _texts_where(draft, lambda values: _matches(values, _BROKEN))
+    def broken(values: pa.Array) -> Flags:
+        return _confirmed(text_bytes.holding(values, _MAYBE_BROKEN), values, _BROKEN)
+
+    yield from _texts_where(draft, broken)
 
 
 def text_too_long(draft: Draft, context: Context) -> Iterator[Found]:
     def long(values: pa.Array) -> Flags:
-        return _flags(pc.greater(pc.utf8_length(values), LONGEST_TEXT))
+        flags = text_bytes.longer(values, LONGEST_TEXT)
+        places = np.flatnonzero(flags)
+        characters = pc.utf8_length(values.take(pa.array(places)))
+        flags[places] = _flags(pc.greater(characters, LONGEST_TEXT))
+        return flags
 
     yield from _texts_where(draft, long)
 
 
 def formula_like(draft: Draft, context: Context) -> Iterator[Found]:
-    yield from _texts_where(draft, lambda values: _matches(values, _FORMULA))
+    def formula(values: pa.Array) -> Flags:
+        return _confirmed(text_bytes.beginning(values, _MAYBE_FORMULA), values, _FORMULA)
+
+    yield from _texts_where(draft, formula)
+
+
+def _confirmed(flags: Flags, values: pa.Array, pattern: str) -> Flags:
+    """Of the values that a look at their bytes flagged, those that match."""
+    places = np.flatnonzero(flags)
+    if len(places):
+        flags[places] = _matches(values.take(pa.array(places)), pattern)
+    return flags

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.prepare import text_bytes
+
 #: The order's text fields in the sequence in which they stand in a body.
 TEXT_FIELDS: tuple[str, ...] = (
     "reference_id",
@@ -33,6 +35,7 @@ TEXT_FIELDS: tuple[str, ...] = (
 #: Every body ends with these bytes. ``deliver`` looks for them before anything leaves.
 TAIL = '"fail_if_connect_orders_not_enabled":true,"dont_trigger_auto_actions":true}}'
 
+_TO_ESCAPE = text_bytes.table([*range(0x20), ord('"'), ord("\\")])
 _SHORT_ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
 
 
@@ -91,9 +94,10 @@ def _text_member(name: str, values: pa.Array) -> pa.Array:
 
 def json_escaped(text: pa.Array) -> pa.Array:
     """Escape what JSON wants escaped inside a string (RFC 8259, section 7); null stays null."""
-    odd = pc.fill_null(pc.match_substring_regex(text, r'["\\\x00-\x1f]'), False)
-    if not pc.any(odd).as_py():
+    found = text_bytes.holding(text, _TO_ESCAPE)
+    if not found.any():
         return text
+    odd = pa.array(found)
     escaped = pc.filter(text, odd)
     escaped = pc.replace_substring(escaped, "\\", "\\\\")
     escaped = pc.replace_substring(escaped, '"', '\\"')

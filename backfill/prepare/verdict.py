@@ -59,12 +59,19 @@ class Judged:
         Apart from the judging, so that it can be left to the thread that writes: it holds the
         interpreter, while the kernels before it do not.
         """
-        bodies: list[bytes | None] = self.bodies.cast(pa.binary()).to_pylist()
+        bodies: list[bytes | None] = _objects(self.bodies.cast(pa.binary()))
         hashes = [None if body is None else sha256(body).hexdigest() for body in bodies]
         columns = [
-            column if isinstance(column, list) else column.to_pylist() for column in self.columns
+            column if isinstance(column, list) else _objects(column) for column in self.columns
         ]
         return list(zip(*columns, hashes, bodies, strict=True))
+
+
+def _objects(column: pa.Array) -> list[Any]:
+    """A column as Python's own objects; by way of numpy, which is five times as fast."""
+    if pa.types.is_integer(column.type) and column.null_count:
+        return list(column.to_pylist())  # numpy would make floats of them
+    return list(column.to_numpy(zero_copy_only=False).tolist())
 
 
 def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
