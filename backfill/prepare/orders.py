@@ -159,7 +159,7 @@ class OrderRows:
         """A column of the rows; nulls where there is none of that name."""
         if name not in self.rows.column_names:
             return pa.nulls(self.rows.num_rows, pa.string())
-        return self.rows[name].combine_chunks()
+        return one_array(self.rows[name])
 
     @property
     def owners(self) -> Indices:
@@ -181,6 +181,11 @@ class OrderRows:
         kept = ~dropped
         before = np.concatenate([[0], np.cumsum(kept)])
         return OrderRows(self.rows.filter(pa.array(kept)).combine_chunks(), before[self.starts])
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """The column as one array; it is copied only where it comes in several chunks."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def whole_orders(batches: Iterable[pa.Table], plan: KeyPlan, spill_to: Path) -> Iterator[OrderRows]:

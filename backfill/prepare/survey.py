@@ -20,7 +20,7 @@ from backfill.errors import UsageError
 from backfill.prepare import convert, fields, spool
 from backfill.prepare.draft import Reading
 from backfill.prepare.lanes import ahead
-from backfill.prepare.orders import KeyPlan, KeySurvey
+from backfill.prepare.orders import KeyPlan, KeySurvey, one_array
 from backfill.prepare.rules import IGNORED_ROW
 from backfill.prepare.source import SourceReader, SourceTable
 from backfill.progress import Stage
@@ -117,7 +117,7 @@ def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
 
 
 def _array(rows: pa.Table, name: str) -> pa.Array:
-    return rows[name].combine_chunks()
+    return one_array(rows[name])
 
 
 def _time_style(
