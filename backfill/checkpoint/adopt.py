@@ -7,8 +7,9 @@ By reference id, an incoming order is
 - **replaced**: it was not sent yet (``REPLACEABLE``), and now reads differently;
 - **changed after it was sent**: listed in ``changes``; what Shout has stays as it is.
 
-Orders of an export that the newer copy of the same file no longer has are **gone**: they are
-counted and left as they are.
+An order that was undone takes the new body and stays undone: sending it again is a decision of
+its own. Orders of an export that the newer copy of the same file no longer has are **gone**: they
+are listed in ``gone`` and left as they are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from backfill.checkpoint.connection import storage_errors
 from backfill.checkpoint.schema import (
+    CHANGE_COLUMNS,
     FILE_NAME,
     INCOMING_NAME,
     ORDER_COLUMNS,
@@ -61,6 +63,7 @@ SELECT new_id, id, CASE
     WHEN old_state IN ('created', 'existing') AND NOT same_body
          AND NOT (new_state = 'rejected' AND from_elsewhere) THEN 'changed'
     WHEN old_state NOT IN ({_REPLACEABLE}) OR same THEN 'unchanged'
+    WHEN old_state = 'undone' AND new_state = 'pending' AND same_body THEN 'unchanged'
     WHEN new_state = 'rejected' AND old_state <> 'rejected' AND from_elsewhere THEN 'unchanged'
     WHEN old_state IN ('failed', 'skipped') AND same_body AND NOT from_elsewhere THEN 'unchanged'
     ELSE 'replaced' END AS verdict
@@ -93,7 +96,7 @@ def _merge(db: sqlite3.Connection) -> Adopted:
     db.execute(_VERDICT)
     db.execute("CREATE INDEX temp.judged_by_new_id ON judged (new_id)")
     _drop_superseded(db)
-    gone = _count_gone(db)
+    gone = _note_gone(db)
     new = _insert_new(db)
     _replace(db)
     _note_changes(db)
@@ -142,15 +145,20 @@ def row_numbers(source_rows: str) -> list[int]:
     return numbers
 
 
-def _count_gone(db: sqlite3.Connection) -> int:
-    """Orders whose file was read again and no longer has them."""
-    count: int = db.execute(
-        "SELECT count(*) FROM main.orders AS old JOIN main.sources AS source"
+def _note_gone(db: sqlite3.Connection) -> int:
+    """List the orders whose file was read again and no longer has them; how many they are now."""
+    read_again = (
+        "SELECT old.id FROM main.orders AS old JOIN main.sources AS source"
         " ON source.source = old.source_file"
         " WHERE source.path IN (SELECT path FROM incoming.sources)"
-        " AND old.id NOT IN (SELECT id FROM matched)"
-    ).fetchone()[0]
-    return count
+    )
+    db.execute(
+        f"DELETE FROM main.gone WHERE order_id IN ({read_again})"
+        " OR order_id IN (SELECT id FROM matched)"
+    )
+    return db.execute(
+        f"INSERT INTO main.gone {read_again} AND old.id NOT IN (SELECT id FROM matched)"
+    ).rowcount
 
 
 def _insert_new(db: sqlite3.Connection) -> int:
@@ -169,11 +177,13 @@ def _insert_new(db: sqlite3.Connection) -> int:
 
 def _replace(db: sqlite3.Connection) -> None:
     columns = (*ORDER_COLUMNS, "updated_at")
-    sets = ", ".join(f"{column} = new.{column}" for column in columns)
+    sets = ", ".join(f"{column} = new.{column}" for column in columns if column != "state")
     replaced = "SELECT id FROM judged WHERE verdict = 'replaced'"
     db.execute(f"DELETE FROM main.problems WHERE order_id IN ({replaced})")
     db.execute(
-        f"UPDATE main.orders SET {sets}, attempts = 0, http_status = NULL, shout_order_id = NULL"
+        "UPDATE main.orders SET state = CASE"
+        " WHEN main.orders.state = 'undone' AND new.state = 'pending' THEN 'undone'"
+        f" ELSE new.state END, {sets}, attempts = 0, http_status = NULL, shout_order_id = NULL"
         " FROM judged JOIN incoming.orders AS new ON new.id = judged.new_id"
         " WHERE judged.verdict = 'replaced' AND main.orders.id = judged.id"
     )
@@ -184,8 +194,9 @@ def _note_changes(db: sqlite3.Connection) -> None:
     db.execute(
         "DELETE FROM main.changes WHERE order_id IN (SELECT id FROM judged WHERE id IS NOT NULL)"
     )
+    columns = ", ".join(column for column in CHANGE_COLUMNS if column != "order_id")
     db.execute(
-        "INSERT INTO main.changes SELECT judged.id, new.payload, new.payload_sha256"
+        f"INSERT INTO main.changes (order_id, {columns}) SELECT judged.id, {columns}"
         " FROM judged JOIN incoming.orders AS new ON new.id = judged.new_id"
         " WHERE judged.verdict = 'changed'"
     )

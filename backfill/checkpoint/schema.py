@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 FILE_NAME = "checkpoint.sqlite"
 INCOMING_NAME = "incoming.sqlite"
@@ -27,9 +27,12 @@ class State(StrEnum):
 
 
 #: Not known to be in Shout and not in doubt: a later import may replace these.
-REPLACEABLE = (State.REJECTED, State.SKIPPED, State.PENDING, State.FAILED)
+REPLACEABLE = (State.REJECTED, State.SKIPPED, State.PENDING, State.FAILED, State.UNDONE)
 
-SCHEMA = f"""
+#: ``orders.rule`` of an order in state ``sending`` whose request is one to delete it.
+UNDOING = "undoing"
+
+SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- One row a table of an export (a file, or one sheet of a workbook).
@@ -48,8 +51,7 @@ CREATE TABLE orders (
     reference_id   TEXT,                 -- NULL only where the rows bear no order key
     account_header TEXT,
     account_id     TEXT,
-    state          TEXT NOT NULL
-                   CHECK (state IN ({", ".join(f"'{state}'" for state in State)})),
+    state          TEXT NOT NULL,        -- a State; a CHECK of it costs 40 % of a bulk load
     total_cents    INTEGER,
     line_items     INTEGER NOT NULL DEFAULT 0,
     ordered_on     TEXT,                 -- YYYY-MM-DD, the day of created_at as it is sent
@@ -81,12 +83,44 @@ CREATE TABLE problems (
     message     TEXT NOT NULL
 );
 
--- Orders that are in Shout and whose export says something else by now.
+-- Orders that are in Shout and whose export says something else by now: what it says.
 CREATE TABLE changes (
     order_id       INTEGER PRIMARY KEY,
-    payload        TEXT,
-    payload_sha256 TEXT
+    state          TEXT NOT NULL,        -- what validation makes of it by now
+    account_header TEXT,
+    account_id     TEXT,
+    total_cents    INTEGER,
+    line_items     INTEGER NOT NULL,
+    ordered_on     TEXT,
+    source_file    TEXT NOT NULL,
+    source_rows    TEXT NOT NULL,
+    payload_sha256 TEXT,
+    payload        TEXT
 );
+
+-- Orders whose export was read again and no longer has them.
+CREATE TABLE gone (order_id INTEGER PRIMARY KEY);
+
+-- What reading orders back from Shout found; of the last check only.
+CREATE TABLE verified (
+    order_id   INTEGER PRIMARY KEY,
+    verdict    TEXT NOT NULL CHECK (verdict IN ('equal', 'different', 'missing', 'unanswered')),
+    cents      INTEGER,                  -- the total that Shout shows
+    fields     TEXT,                     -- which differ: 'total_cents, line_items'
+    what       TEXT                      -- what differs, in words
+);
+
+-- One message an account at most: on disk as sending before it leaves, and never sent twice.
+CREATE TABLE notifications (
+    account_header TEXT NOT NULL,
+    account_id     TEXT NOT NULL,
+    state          TEXT NOT NULL CHECK (state IN ('sending', 'sent', 'failed', 'in_doubt')),
+    body           TEXT NOT NULL,
+    message_id     TEXT,
+    reason         TEXT,
+    updated_at     TEXT NOT NULL,
+    PRIMARY KEY (account_header, account_id)
+) WITHOUT ROWID;
 
 -- Source rows that an import brings back mended; filled only while it is incoming.
 CREATE TABLE mended (
@@ -133,6 +167,21 @@ ORDER_COLUMNS = (
 #: One order as :meth:`Incoming.add_orders` takes it: ``ORDER_COLUMNS``, the payload as bytes.
 OrderRow = tuple[Any, ...]
 
+#: What an export says by now of an order that is in Shout; named as in ``orders``.
+CHANGE_COLUMNS = (
+    "order_id",
+    "state",
+    "account_header",
+    "account_id",
+    "total_cents",
+    "line_items",
+    "ordered_on",
+    "source_file",
+    "source_rows",
+    "payload_sha256",
+    "payload",
+)
+
 PROBLEM_COLUMNS = (
     "rule",
     "severity",
@@ -162,8 +211,7 @@ class Source:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """An order that is on disk as ``sending`` and may now be sent, once."""
 
     id: int
@@ -175,8 +223,7 @@ class Claim:
     total_cents: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of a claimed order.
 
     ``state`` is ``created``, ``existing``, ``failed`` or ``skipped``; ``pending`` where it is
