@@ -11,7 +11,7 @@ from backfill.errors import SafetyStop, UsageError
 Confirm = Callable[[Sequence[str], str], None]
 
 
-def ask(summary: Sequence[str], word: str) -> None:
+def ask(summary: Sequence[str], word: str, *, otherwise: str = "nothing was sent") -> None:
     """Show ``summary`` and wait until a person has typed ``word``.
 
     :raises UsageError: no terminal is there, so nobody can be asked.
@@ -27,6 +27,6 @@ def ask(summary: Sequence[str], word: str) -> None:
     print(f"\nType {word} to go on, anything else to stop: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != word:
         raise SafetyStop(
-            "not confirmed, so nothing was sent",
+            f"not confirmed, so {otherwise}",
             hint=f"run the same command again and type {word}, or add --yes",
         )

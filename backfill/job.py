@@ -12,13 +12,13 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backfill import __version__, status, steps
+from backfill.afterwards import changes
 from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State, adopt, now
 from backfill.checkpoint.afterwards import count_undone, put_back_undone
 from backfill.errors import SafetyStop
@@ -28,9 +28,6 @@ from backfill.steps import DONE, SOME_DID_NOT_GO, Tell
 
 if TYPE_CHECKING:
     from backfill.prepare.source import SourceReader
-
-#: Orders whose export has changed since they were sent, and those that it no longer has.
-LISTED = "changed.csv"
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +56,7 @@ def validate(
     with steps.held(run, progress):
         _prepare(imports, run.job, progress)
         figures = steps.report(run, progress, tell)
-    return steps.exit_code(figures)
+    return steps.exit_code(figures.states)
 
 
 def prepare(imports: ImportSettings, run: RunSettings, progress: Progress) -> None:
@@ -77,13 +74,16 @@ def run(
 ) -> int:
     """Prepare what is not prepared yet, then send what is pending; run again to resume."""
     with steps.held(run, progress):
-        if imports.exports:
-            _prepare(imports, run.job, progress)
+        prepared = bool(imports.exports) and _prepare(imports, run.job, progress)
         with steps.opened(run.job) as checkpoint:
             steps.refuse_purged(checkpoint, run.job)
+            if not prepared and _is_over(checkpoint, run):
+                counts = checkpoint.counts()
+                tell(_nothing_left(counts, run.job))
+                return steps.exit_code(counts)
             left_changed = send(checkpoint, api, run, progress, tell)
         figures = steps.report(run, progress, tell)
-    return SOME_DID_NOT_GO if left_changed else steps.exit_code(figures)
+    return SOME_DID_NOT_GO if left_changed else steps.exit_code(figures.states)
 
 
 def send(
@@ -110,8 +110,6 @@ def send(
                 )
             _deliver(checkpoint, api, run, progress)
         if run.update_changed:
-            from backfill.afterwards import changes
-
             return changes.update(checkpoint, api, run, progress, tell)
     except BaseException:
         steps.report_quietly(run, progress, tell)
@@ -124,7 +122,7 @@ def report(run: RunSettings, progress: Progress, tell: Tell = print) -> int:
     with steps.opened_and_held(run, progress) as checkpoint:
         steps.refuse_purged(checkpoint, run.job)
         figures = steps.report(run, progress, tell)
-    return steps.exit_code(figures)
+    return steps.exit_code(figures.states)
 
 
 def fingerprint(imports: ImportSettings) -> str:
@@ -144,8 +142,8 @@ def fingerprint(imports: ImportSettings) -> str:
 # --- the steps ------------------------------------------------------------------------------
 
 
-def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> None:
-    """Prepare the exports, unless the job holds just this already."""
+def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> bool:
+    """Prepare the exports, unless the job holds just this already; whether it was done."""
     current = fingerprint(imports)
     known: dict[str, str] = {}
     if (folder / FILE_NAME).exists():
@@ -153,7 +151,7 @@ def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> None:
             steps.refuse_purged(checkpoint, folder)
             if checkpoint.meta().get("fingerprint") == current:
                 progress.say("The export is unchanged: going on with what was prepared.")
-                return
+                return False
             known = {source.source: source.sha256 for source in checkpoint.sources()}
     from backfill.prepare import rules
     from backfill.prepare.pipeline import prepare
@@ -174,11 +172,10 @@ def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> None:
     with Checkpoint(folder / FILE_NAME) as checkpoint:
         checkpoint.set_meta({"adopted": json.dumps(asdict(adopted))})
         if known:
-            from backfill.afterwards import changes
-
             changes.write_list(checkpoint, folder)
             progress.say(_told(adopted))
     _log.info("prepared", extra={"fields": {"rows": prepared.rows, **asdict(adopted)}})
+    return True
 
 
 def _told(adopted: Adopted) -> str:
@@ -191,8 +188,23 @@ def _told(adopted: Adopted) -> str:
         "in the export (left as they are)."
     )
     if adopted.changed_after_sent or adopted.gone:
-        told += f" They are listed in {LISTED} in the job folder."
+        told += f" They are listed in {changes.LISTED} in the job folder."
     return told
+
+
+def _is_over(checkpoint: Checkpoint, run: RunSettings) -> bool:
+    """Whether nothing is left to do, and the reports say so already."""
+    undone = 0 if run.leave_undone else count_undone(checkpoint)
+    written = (run.job / "report.json").exists()
+    return written and not (undone or _left(checkpoint) or run.update_changed)
+
+
+def _nothing_left(counts: Mapping[State, int], folder: Path) -> str:
+    states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+    return (
+        f"Nothing is left to send: {states or 'the job has no orders'}.\n"
+        f"The reports are in {folder}; 'backfill report {folder}' writes them again."
+    )
 
 
 def _left(checkpoint: Checkpoint) -> int:

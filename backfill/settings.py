@@ -29,7 +29,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
-    """Everything that decides what the bodies are: the same settings and exports, the same bytes."""
+    """Everything that decides what the bodies are: same settings, same exports, same bytes."""
 
     exports: tuple[Path, ...] = ()
     format: str | None = None
@@ -78,6 +78,10 @@ class RunSettings:
     yes: bool = False
     max_rejected: float = 10.0
     """Percent of orders; a run of a new export with more than this rejected does not start."""
+    update_changed: bool = False
+    """Put right what is in Shout and reads differently in the export by now."""
+    leave_undone: bool = False
+    """Do not create again what an undo has taken back."""
     show_personal_data: bool = False
     progress: ProgressKind = "auto"
     verbose: bool = False
