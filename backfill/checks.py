@@ -112,6 +112,18 @@ def timezone(value: str) -> str:
     return value
 
 
+def moment(value: str) -> str:
+    """A day, or a time with its offset; comes out in UTC as the checkpoint writes times."""
+    from datetime import UTC, datetime
+
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise WrongValueError(f"{value!r} is not a date, such as 2026-01-31") from None
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def currency(value: str) -> str:
     """A currency's code of three letters; comes out in capitals."""
     if not re.fullmatch(r"[A-Za-z]{3}", value):

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from backfill import __version__
+from backfill import cli_options as opt
 
 TYPE_CHECKING = False  # typing itself would cost a tenth of the time that --help may take
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ exit codes:
 """
 
 
+#: How an example reaches Shout.
+_TO_SHOUT = """ \\
+      --api-url https://api.example.com \\
+      --header 'Authorization: env:SHOUT_AUTHORIZATION'
+"""
+
+
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The command line as values by name; ``--help``, ``--version`` and mistakes leave from here.
 
@@ -70,12 +77,20 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, options: Sequence[AddOptions] = (), **settings: Any) -> None:
         super().__init__(formatter_class=_Help, allow_abbrev=False, **settings)
-        self._waiting = [*options, _everywhere]
+        self._waiting = [*options, opt.everywhere]
 
     def _fill(self) -> None:
         waiting, self._waiting = self._waiting, []
         for add in waiting:
             add(self)
+
+    def filled(self) -> Parser:
+        """The parser with all options of all commands in it, for who wants to look at it."""
+        self._fill()
+        for action in self._actions:
+            for made in action.choices.values() if isinstance(action.choices, dict) else ():
+                made.filled()
+        return self
 
     def parse_known_args(self, *args: Any, **settings: Any) -> Any:
         """As argparse does, with the options there."""
@@ -150,7 +165,7 @@ def build() -> Parser:
         "machine: dry run, import, a forced interruption and resume. It says what\n"
         "happens at each step, and where the reports are. Nothing leaves this machine.",
         "  backfill demo\n",
-        _demo_options,
+        opt.demo,
     )
     command(
         "inspect",
@@ -160,9 +175,9 @@ def build() -> Parser:
         "orders, and how each column maps to a field, with samples. For a file that is\n"
         "not recognised, --write-mapping writes a mapping to complete by hand.",
         "  backfill inspect orders.csv\n  backfill inspect erp.xlsx --write-mapping erp.toml\n",
-        _exports,
-        _inspect_options,
-        _reading_options,
+        opt.exports,
+        opt.inspect,
+        opt.reading,
     )
     command(
         "validate",
@@ -173,11 +188,11 @@ def build() -> Parser:
         "  backfill validate orders.csv --affiliates affiliates.csv\n"
         "  backfill validate orders.csv --connect-id A1 --timezone America/Denver\n"
         "  backfill validate --list-rules\n",
-        _exports,
-        _validate_options,
-        _job_options,
-        _reading_options,
-        _account_options,
+        opt.exports,
+        opt.validate,
+        opt.job_settings,
+        opt.reading,
+        opt.account,
     )
     command(
         "run",
@@ -194,21 +209,88 @@ def build() -> Parser:
         "      --header 'Authorization: env:SHOUT_AUTHORIZATION' --limit 10\n"
         "  backfill run --job orders.backfill --api-url https://api.example.com \\\n"
         "      --header 'Authorization: env:SHOUT_AUTHORIZATION'\n",
-        _exports,
-        _run_options,
-        _job_options,
-        _reading_options,
-        _account_options,
-        _api_options,
+        opt.exports,
+        opt.run,
+        opt.job_settings,
+        opt.reading,
+        opt.account,
+        opt.api,
     )
     command(
         "status",
         "JOB",
         "how far a job is",
         "Counts by state, rate, and what is left. It works while a run goes on, too.",
-        "  backfill status orders.backfill\n  backfill status orders.backfill --json\n",
-        _job,
-        _status_options,
+        "  backfill status orders.backfill\n"
+        "  backfill status orders.backfill --json\n"
+        "  backfill status orders.backfill --watch\n",
+        opt.job,
+        opt.status,
+    )
+    command(
+        "retry",
+        "JOB",
+        "send again what was refused or set aside",
+        "Puts failed and skipped orders back to pending, and goes on with the job. What was\n"
+        "sent before is looked up first. --rule, --account and --reason narrow it.",
+        f"  backfill retry orders.backfill{_TO_SHOUT}"
+        f"  backfill retry orders.backfill --account A1{_TO_SHOUT}",
+        opt.job,
+        opt.retry,
+        opt.api,
+    )
+    command(
+        "verify",
+        "JOB",
+        "read every created order back and compare",
+        "Looks every order that this job created up in Shout, under its account, and compares\n"
+        "amounts, line items, dates and the flag with what was sent. It says which are equal,\n"
+        "different or missing, and draws up a table by account and month to sign. Nothing is\n"
+        "changed. Interrupted, it goes on where it stopped.",
+        f"  backfill verify orders.backfill{_TO_SHOUT}"
+        f"  backfill verify orders.backfill --sample 100{_TO_SHOUT}",
+        opt.job,
+        opt.verify,
+        opt.api,
+    )
+    command(
+        "undo",
+        "JOB",
+        "delete what this job created, and only that",
+        "Deletes from Shout the orders that this job created. Orders that were there before,\n"
+        "and orders that somebody else has put there under the same key, stay. It asks first,\n"
+        "can be interrupted, and is safe to repeat. A later 'run' creates them again.",
+        f"  backfill undo orders.backfill{_TO_SHOUT}"
+        f"  backfill undo orders.backfill --account A1 --since 2026-01-31{_TO_SHOUT}",
+        opt.job,
+        opt.undo,
+        opt.api,
+    )
+    command(
+        "notify",
+        "JOB",
+        "send each account one summary message",
+        "Sends one message, through Shout, to each account that has orders created by this\n"
+        "job. The texts are shown first. No account gets two, whatever crashes: a message whose\n"
+        "outcome is not known is named, and not sent again unless --resend-in-doubt asks for it.",
+        "  backfill notify orders.backfill --dry-run --company 'Example Shop' \\\n"
+        "      --message '{company} added your {orders} orders since {first_month}.'\n"
+        "  backfill notify orders.backfill --template message.txt --accounts ids.txt"
+        f"{_TO_SHOUT}",
+        opt.job,
+        opt.notify,
+        opt.api,
+    )
+    command(
+        "purge",
+        "JOB",
+        "erase the personal data once all is signed off",
+        "Blanks names, phones, addresses and all else that identifies a customer in the\n"
+        "checkpoint, and removes the reports and the source rows. Keys, states, ids and totals\n"
+        "stay: status, verify and undo still work. It asks first, and cannot be taken back.",
+        "  backfill purge orders.backfill\n  backfill purge orders.backfill --yes\n",
+        opt.job,
+        opt.purge,
     )
     command(
         "report",
@@ -217,8 +299,8 @@ def build() -> Parser:
         "Writes report.html, report.json, results.csv and rejected_rows.csv again from\n"
         "the checkpoint. Personal data is masked unless asked for.",
         "  backfill report orders.backfill\n",
-        _job,
-        _report_options,
+        opt.job,
+        opt.report,
     )
     command(
         "sandbox",
@@ -228,200 +310,15 @@ def build() -> Parser:
         "text messages that the real one would have sent. Its page at / shows what\n"
         "arrived. A faults file makes it misbehave.",
         "  backfill sandbox --port 8808 --db shout.sqlite\n",
-        _sandbox_options,
+        opt.sandbox,
+    )
+    command(
+        "completion",
+        "bash|zsh|tcsh",
+        "a script that completes commands in your shell",
+        "Prints a script that makes the Tab key complete commands and options. Load it from\n"
+        "your shell's start-up file, or put it where your shell looks for completions.",
+        '  eval "$(backfill completion bash)"\n  backfill completion zsh\n',
+        opt.completion,
     )
     return parser
-
-
-def _everywhere(parser: argparse.ArgumentParser) -> None:
-    # SUPPRESS: a value given before the command is not overwritten by the command's default.
-    group = parser.add_argument_group("everywhere")
-    group.add_argument(
-        "--progress",
-        metavar="auto|bar|plain|json|none",
-        default=argparse.SUPPRESS,
-        help="how to show the progress, on stderr (default: auto: bars in a terminal)",
-    )
-    group.add_argument(
-        "--verbose",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="say more of what happens",
-    )
-    group.add_argument("--version", action="version", version=f"backfill {__version__}")
-
-
-def _exports(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "exports",
-        nargs="*",
-        metavar="EXPORT",
-        help="a CSV or Excel file, a folder of them, or a pattern such as 'orders_*.csv'",
-    )
-
-
-def _job(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", metavar="JOB", help="the job folder, such as orders.backfill")
-
-
-def _demo_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--keep",
-        metavar="DIR",
-        help="the folder for the rehearsal (default: a new one, which is named at the end)",
-    )
-
-
-def _inspect_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--write-mapping",
-        metavar="FILE",
-        help="write the mapping as TOML, to edit and give to --mapping",
-    )
-
-
-def _validate_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--list-rules", action="store_true", help="print every rule with its severity, and leave"
-    )
-    parser.set_defaults(dry_run=True)
-
-
-def _run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--dry-run", action="store_true", help="send nothing: the same as 'backfill validate'"
-    )
-
-
-def _status_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _report_options(parser: argparse.ArgumentParser) -> None:
-    _personal_data(parser)
-
-
-def _personal_data(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--show-personal-data",
-        action="store_true",
-        default=None,
-        help="do not mask names, phones and addresses in report.html",
-    )
-
-
-def _sandbox_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", metavar="N", help="the port to listen at (default: 8808)")
-    parser.add_argument(
-        "--db", metavar="FILE", help="keep what arrives in this file (default: in memory)"
-    )
-    parser.add_argument("--faults", metavar="FILE", help="a TOML file that says how to misbehave")
-    parser.add_argument("--rate-limit", metavar="N", help="answer 429 above N requests a second")
-
-
-def _job_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the job")
-    group.add_argument(
-        "--job",
-        metavar="DIR",
-        help="the job folder (default: the first export's stem + .backfill, in this folder)",
-    )
-    group.add_argument(
-        "--max-rejected",
-        metavar="PERCENT",
-        help="do not start when more orders than this are rejected (default: 10)",
-    )
-    _personal_data(group)
-
-
-def _reading_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("reading the export")
-    group.add_argument(
-        "--config", metavar="FILE", help="the settings file (default: backfill.toml if there)"
-    )
-    group.add_argument(
-        "--format", metavar="NAME", help="what wrote the export (default: recognised)"
-    )
-    group.add_argument("--mapping", metavar="FILE", help="a TOML file that maps columns to fields")
-    group.add_argument(
-        "--map",
-        metavar="FIELD=SPEC",
-        action="append",
-        help="where a field comes from: a column, several joined with | (the first that is not"
-        " empty), or a template such as '{Ship City}, {Ship State}'; repeatable",
-    )
-    group.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook to read")
-    group.add_argument(
-        "--items", metavar="FILE", help="line items in a second file, joined on the order key"
-    )
-    group.add_argument(
-        "--timezone",
-        metavar="NAME",
-        help="where times without an offset belong, such as America/Denver",
-    )
-    group.add_argument(
-        "--date-order",
-        metavar="mdy|dmy|ymd",
-        help="how to read dates such as 03/04/2021 where the column cannot tell",
-    )
-    group.add_argument(
-        "--currency", metavar="CODE", help="the currency of the orders (default: USD)"
-    )
-    group.add_argument(
-        "--region",
-        metavar="CODE",
-        help="the country of phone numbers without a country code (default: US)",
-    )
-    group.add_argument("--reference-prefix", metavar="TEXT", help="put before every reference id")
-
-
-def _account_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the accounts in Shout")
-    group.add_argument(
-        "--connect-id", metavar="ID", help="one account for all orders, by your own id for it"
-    )
-    group.add_argument("--user-id", metavar="ID", help="the same, by Shout's user id instead")
-    group.add_argument(
-        "--affiliates",
-        metavar="FILE",
-        help="a CSV from affiliate to connect_id or user_id, with who is connected",
-    )
-    group.add_argument(
-        "--only-requested-history",
-        action="store_true",
-        default=None,
-        help="skip the orders of affiliates who did not ask for their history",
-    )
-
-
-def _api_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("talking to Shout")
-    group.add_argument(
-        "--api-url", metavar="URL", help="the address of Shout's API; https: unless it is here"
-    )
-    group.add_argument(
-        "--header",
-        metavar="'NAME: VALUE'",
-        action="append",
-        help="a header with the credentials; 'Name: env:VAR' reads it from the environment;"
-        " repeatable",
-    )
-    group.add_argument(
-        "--concurrency", metavar="N", help="requests under way at once, at most (default: 16)"
-    )
-    group.add_argument("--rate", metavar="N", help="requests a second, at most")
-    group.add_argument("--limit", metavar="N", help="stop after N orders: a pilot")
-    group.add_argument(
-        "--timeout", metavar="SECONDS", help="how long one request may take (default: 30)"
-    )
-    group.add_argument(
-        "--settle",
-        metavar="SECONDS",
-        help="how long after a request of unknown outcome a 'not found' is believed (default: 5)",
-    )
-    group.add_argument(
-        "--give-up-after",
-        metavar="SECONDS",
-        help="how long an outage may last before the run stops, resumable (default: 900)",
-    )
-    group.add_argument("--yes", action="store_true", default=None, help="ask no questions")

@@ -95,20 +95,78 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from backfill import job
+    from backfill import library, status
 
-    return job.show_status(Path(args.job), as_json=args.json)
+    job = library.open_job(args.job)
+    if args.watch:
+        return status.watch(job.status, as_json=args.json)
+    print(status.render(job.status(), as_json=args.json))
+    return 0
 
 
 def _report(args: argparse.Namespace) -> int:
     from backfill import job
 
     settings = configuration.load(vars(args))
-    return job.report(
-        Path(args.job),
-        show_personal_data=bool(args.show_personal_data),
-        progress=_progress(settings),
+    return job.report(settings.run([]), _progress(settings))
+
+
+def _retry(args: argparse.Namespace) -> int:
+    from backfill.afterwards.retry import retry
+    from backfill.checkpoint.afterwards import Selection
+
+    settings = configuration.load(vars(args))
+    which = Selection(rule=args.rule, account=args.account, reason=args.reason)
+    return retry(settings.api(), settings.run([]), _progress(settings), which)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from backfill.afterwards.verify import verify
+
+    settings = configuration.load(vars(args))
+    sample = settings.get("sample") or settings.get("limit")
+    return verify(settings.api(), settings.run([]), _progress(settings), sample)
+
+
+def _undo(args: argparse.Namespace) -> int:
+    from backfill.afterwards.undo import undo
+    from backfill.checkpoint.afterwards import Selection
+
+    settings = configuration.load(vars(args))
+    which = Selection(account=args.account, since=settings.get("since"))
+    return undo(settings.api(), settings.run([]), _progress(settings), which)
+
+
+def _notify(args: argparse.Namespace) -> int:
+    from backfill.afterwards.notify import Notice, notify, read_template
+
+    settings = configuration.load(vars(args))
+    notice = Notice(
+        read_template(args.message, Path(args.template) if args.template else None),
+        company=args.company,
+        accounts=Path(args.accounts) if args.accounts else None,
+        resend_in_doubt=args.resend_in_doubt,
     )
+    api = None if args.dry_run else settings.api()
+    return notify(api, settings.run([]), _progress(settings), notice)
+
+
+def _purge(args: argparse.Namespace) -> int:
+    from backfill.afterwards.purge import purge
+
+    settings = configuration.load(vars(args))
+    return purge(settings.run([]), _progress(settings))
+
+
+def _completion(args: argparse.Namespace) -> int:
+    import shtab
+
+    from backfill import cli_parser
+
+    if args.shell not in shtab.SUPPORTED_SHELLS:
+        raise UsageError(f"{args.shell} is none of {', '.join(shtab.SUPPORTED_SHELLS)}")
+    print(shtab.complete(cli_parser.build().filled(), shell=args.shell))
+    return 0
 
 
 def _sandbox(args: argparse.Namespace) -> int:
@@ -135,8 +193,14 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "validate": _validate,
     "run": _run,
     "status": _status,
+    "retry": _retry,
+    "verify": _verify,
+    "undo": _undo,
+    "notify": _notify,
     "report": _report,
+    "purge": _purge,
     "sandbox": _sandbox,
+    "completion": _completion,
 }
 
 

@@ -51,6 +51,10 @@ CHECKS: dict[str, Callable[[str], Any]] = {
 FLAG_CHECKS: dict[str, Callable[[str], Any]] = {
     "limit": checks.count("a number of orders"),
     "yes": checks.switch,
+    "update_changed": checks.switch,
+    "leave_undone": checks.switch,
+    "sample": checks.count("a number of orders"),
+    "since": checks.moment,
     "show_personal_data": checks.switch,
     "port": checks.count("a port", most=65535),
     "rate_limit": checks.number("a number of requests a second", above_least=True),
@@ -251,7 +255,7 @@ class Configuration:
             headers_shown=tuple(
                 _header_name(given) for given in self._header_lines() if ":" in given.value
             ),
-            **self._set("limit", "yes", "max_rejected"),
+            **self._set("limit", "yes", "max_rejected", "update_changed", "leave_undone"),
             **self._set("show_personal_data", "progress", "verbose"),
         )
 
