@@ -20,22 +20,22 @@ def write(folder: Path, checkpoint: Checkpoint, *, show_personal_data: bool) -> 
     """Write ``report.html``, ``report.json``, ``results.csv`` and ``rejected_rows.csv``.
 
     Each file is replaced as a whole. Personal data is masked in the page and in ``report.json``;
-    the rejected rows are there to be mended and stay as they are. ``results.csv`` is made beside
-    the others, on a connection of its own.
+    the tables of rows are for the owner and stay as they are. They are made beside the others, on
+    a connection of their own.
 
     :raises StorageError: a file cannot be written; those before it are, and the old ones stay.
     """
     with ThreadPoolExecutor(1) as beside:
-        results = beside.submit(_results, folder, checkpoint.path)
+        tables = beside.submit(_write_tables, folder, checkpoint.path)
         figures = collect(checkpoint)
         privacy = Privacy.of(figures.sources, show=show_personal_data)
-        write_rejected_rows(folder, checkpoint)
         write_html(folder, checkpoint, figures, privacy)
         write_json(folder, figures, privacy)
-        results.result()
+        tables.result()
     return figures
 
 
-def _results(folder: Path, path: Path) -> Path:
+def _write_tables(folder: Path, path: Path) -> None:
     with Checkpoint(path, readonly=True) as checkpoint:
-        return write_results(folder, checkpoint)
+        write_results(folder, checkpoint)
+        write_rejected_rows(folder, checkpoint)

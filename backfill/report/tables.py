@@ -49,12 +49,16 @@ _CHUNK = 8192
 # --- results.csv ----------------------------------------------------------------------------
 
 
+#: Characters with which a formula begins: = + - @, a tab and a carriage return.
+_FORMULA_STARTS = "61, 43, 45, 64, 9, 13"
+
+
 def _text(column: str) -> str:
     """A column's text, never NULL, and nothing that a spreadsheet would run."""
     return (
         f"CASE WHEN {column} IS NULL THEN ''"
-        f" WHEN substr({column}, 1, 1) IN ('=', '+', '-', '@', char(9), char(13))"
-        f" THEN '''' || {column} ELSE {column} END"
+        f" WHEN unicode({column}) IN ({_FORMULA_STARTS}) THEN '''' || {column}"
+        f" ELSE {column} END"
     )
 
 
