@@ -11,18 +11,22 @@ api, gate   HTTP, and the last look at the bytes that go out
 outcome     what every status and every exception means
 compare     is the order that Shout shows the one that was meant?
 interrupt   Ctrl-C and SIGTERM
+loop        the event loop that all of it runs on
+
+walk        the loop of everything that comes after a run: one pass over orders or accounts
+verify      reads created orders back and compares
+undo        deletes what this job created
+update      puts right what an export says otherwise by now
+notify      one message an account
 """
 
 from __future__ import annotations
-
-import asyncio
-import contextlib
-from collections.abc import Callable
 
 from backfill.checkpoint import Checkpoint
 from backfill.deliver.api import Api, base_url, is_this_machine
 from backfill.deliver.delivery import Delivered, Delivery
 from backfill.deliver.interrupt import Stop
+from backfill.deliver.loop import on_a_loop
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
 
@@ -64,10 +68,4 @@ def run(
     stop: Stop | None = None,
 ) -> Delivered:
     """:func:`deliver` on an event loop of its own: uvloop where it is installed."""
-    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-    with contextlib.suppress(ImportError):  # it does not exist for Windows
-        import uvloop
-
-        new_loop = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(deliver(checkpoint, api, limit=limit, progress=progress, stop=stop))
+    return on_a_loop(deliver(checkpoint, api, limit=limit, progress=progress, stop=stop))

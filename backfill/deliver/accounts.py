@@ -57,6 +57,13 @@ class Account:
         self._text = ""
         self._wait: deque[asyncio.Future[None]] = deque()
 
+    def enter_now(self) -> bool:
+        """Let an order in if nothing speaks against it; else :meth:`enter` decides."""
+        if not self.proven or self.parked:
+            return False
+        self.orders += 1
+        return True
+
     async def enter(self) -> bool:
         """Wait until an order may be sent; False where the account takes none.
 
@@ -66,13 +73,16 @@ class Account:
             future = asyncio.get_running_loop().create_future()
             self._wait.append(future)
             await future
+        if self.parked:
+            return False
         self.orders += 1
-        return not self.parked
+        return True
 
     def leave(self) -> None:
         """An order that entered is done with."""
         self.orders -= 1
-        self._wake()
+        if self._wait:
+            self._wake()
 
     def took_one(self) -> None:
         """An order of it is in Shout."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 import errno
 import ipaddress
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import inf
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -54,8 +53,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back: the status, the headers, and the body as bytes."""
 
     status: int
@@ -123,6 +121,7 @@ class Api:
         self.host = base.host or ""
         self._orders = URL(f"{base}/orders", encoded=True)
         self._order = f"{base}/orders/reference_id-"
+        self._messages = URL(f"{base}/messages/send_connect_notification", encoded=True)
         self._headers = _shared_headers(settings)
         self._timeout = aiohttp.ClientTimeout(
             total=settings.timeout, sock_connect=min(_CONNECT_SECONDS, settings.timeout)
@@ -135,6 +134,7 @@ class Api:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
         )
         return self
 
@@ -146,41 +146,65 @@ class Api:
     ) -> None:
         await self._session.close()
 
-    async def create(self, account_header: str, account_id: str, body: bytes) -> Answer:
+    def create(self, account_header: str, account_id: str, body: bytes) -> Awaitable[Answer]:
         """``POST /orders`` with the very bytes of ``body``.
 
         :raises SafetyStop: the body lacks the flag; nothing was sent.
         """
         gate.check(body)
-        return await self._request(
-            "POST", self._orders, self._account(account_header, account_id), body
-        )
+        return self._request("POST", self._orders, self._account(account_header, account_id), body)
 
     async def find(self, account_header: str, account_id: str, reference_id: str) -> Answer:
         """``GET /orders/reference_id-<reference_id>`` in the same account."""
-        url = URL(self._order + quote(reference_id, safe=""), encoded=True)
-        return await self._request("GET", url, self._account(account_header, account_id), None)
+        return await self._request(
+            "GET", self._at(reference_id), self._account(account_header, account_id), None
+        )
+
+    async def update(
+        self, account_header: str, account_id: str, reference_id: str, body: bytes
+    ) -> Answer:
+        """``PUT /orders/reference_id-<reference_id>`` with the very bytes of ``body``.
+
+        :raises SafetyStop: the body lacks the flag; nothing was sent.
+        """
+        gate.check(body)
+        return await self._request(
+            "PUT", self._at(reference_id), self._account(account_header, account_id), body
+        )
+
+    async def delete(self, account_header: str, account_id: str, reference_id: str) -> Answer:
+        """``DELETE /orders/reference_id-<reference_id>`` in the same account."""
+        return await self._request(
+            "DELETE", self._at(reference_id), self._account(account_header, account_id), None
+        )
+
+    async def notify(self, body: bytes) -> Answer:
+        """``POST /messages/send_connect_notification``; the body names the account."""
+        return await self._request("POST", self._messages, None, body)
+
+    def _at(self, reference_id: str) -> URL:
+        """Where an order is, by the organisation's own id."""
+        return URL(self._order + quote(reference_id, safe=""), encoded=True)
 
     async def _request(
-        self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None
+        self, method: str, url: URL, headers: CIMultiDict[str] | None, body: bytes | None
     ) -> Answer:
         try:
-            async with self._session.request(
+            response = await self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                return Answer(response.status, response.headers, await response.read())
+            )
+            # Read to its end, or failed on the way, the answer lets go of its connection.
+            return Answer(response.status, response.headers, await response.read())
         except outcome.CAUGHT as exc:
             raise NoAnswer(exc) from None
 
     def _account(self, header: str, account_id: str) -> CIMultiDict[str]:
-        """All headers of a request for one account: exactly one of the account headers."""
+        """What names one account: exactly one of the two account headers."""
         known = self._accounts.get((header, account_id))
         if known is None:
             if header not in ACCOUNT_HEADERS or not account_id:
                 raise ValueError(f"not an account: {header!r}: {account_id!r}")
-            known = CIMultiDict(self._headers)
-            known[header] = account_id
-            self._accounts[header, account_id] = known
+            known = self._accounts[header, account_id] = CIMultiDict({header: account_id})
         return known
 
 

@@ -7,14 +7,19 @@ difference; what it shows otherwise is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
 from backfill.deliver.gate import FLAG
+
+loads: Callable[[bytes], Any] = json.loads
+with contextlib.suppress(ImportError):  # every answer is read: five times as fast, where it is
+    from orjson import loads
 
 Order = Mapping[str, Any]
 
@@ -25,7 +30,7 @@ _A_DAY = timedelta(days=1)
 def order_in(body: bytes) -> Order | None:
     """The order that an answer shows, bare or under ``order``; None where it is no JSON object."""
     try:
-        document = json.loads(body)
+        document = loads(body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
@@ -57,9 +62,17 @@ def differences(wanted: Order, shown: Order) -> list[str]:
     total = total_cents(shown)
     if None not in (total, wanted.get("total_cents")) and total != wanted["total_cents"]:
         found.append(f"total_cents is {total}, not {wanted['total_cents']}")
-    if not _same_time(wanted.get("created_at"), shown.get("created_at")):
-        found.append(f"created_at is {shown['created_at']}, not {wanted['created_at']}")
+    found += time_differences(wanted, shown, ("created_at",))
     return found + _line_differences(wanted.get("line_items"), shown.get("line_items"))
+
+
+def time_differences(wanted: Order, shown: Order, fields: Sequence[str]) -> list[str]:
+    """What ``shown`` says otherwise about the times that ``fields`` name, one each."""
+    return [
+        f"{field} is {shown[field]}, not {wanted[field]}"
+        for field in fields
+        if not _same_time(wanted.get(field), shown.get(field))
+    ]
 
 
 def total_cents(order: Order) -> int | None:

@@ -86,11 +86,14 @@ class Delivery:
         self._left = limit
         self._accounts: dict[tuple[str, str], Account] = {}
         self._to_park: set[Account] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle: list[asyncio.Future[Order | None]] = []
         self._results: list[Result] = []
         self._open = 0
         """Orders that are claimed and whose results are not on disk."""
         self._slow = 0
+        self._lost = 0
+        """Orders that will have no result, because of a bug."""
         self._dry = False
         self._error: BaseException | None = None
         self._due = asyncio.Event()
@@ -122,9 +125,9 @@ class Delivery:
                 await self._wind_up(stage)
         finally:
             self._pace.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.gather(*self._workers, return_exceptions=True)
             self._disk.shutdown()
         if self._error is not None:
             raise self._error
@@ -155,24 +158,35 @@ class Delivery:
             order.in_doubt, order.asked_at = True, -inf
         order.ours = order.in_doubt
         self._open += 1
-        task = self._loop.create_task(self._see_through(order))
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
+        if self._idle:
+            self._idle.pop().set_result(order)
+            return
+        worker = self._loop.create_task(self._work(order))
+        self._workers.add(worker)
+        worker.add_done_callback(self._over)
 
-    async def _see_through(self, order: Order) -> None:
-        result = await self._sender.see_through(order)
-        account = order.account
-        if account.parked and (result.state is State.FAILED or not account.set_aside):
+    async def _work(self, order: Order | None) -> None:
+        """A worker: one order after the other, each from a claim that is on disk."""
+        while order is not None:
+            result = await self._sender.see_through(order)
+            if order.account.parked:
+                self._note_parked(order.account, result)
+            self._results.append(result)
+            if len(self._results) >= min(self._open, max(1, self._pace.limit // 2)):
+                self._due.set()
+            elif self._gathering is None:
+                self._gathering = self._loop.call_later(_GATHER_SECONDS, self._due.set)
+            self._idle.append(next_one := self._loop.create_future())
+            order = await next_one
+
+    def _note_parked(self, account: Account, result: Result) -> None:
+        if result.state is State.FAILED or not account.set_aside:
             self._to_park.add(account)
-        self._results.append(result)
-        if len(self._results) >= min(self._open, max(1, self._pace.limit // 2)):
-            self._due.set()
-        elif self._gathering is None:
-            self._gathering = self._loop.call_later(_GATHER_SECONDS, self._due.set)
 
     def _over(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._workers.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
+            self._lost += 1
             self._halt(exc)
 
     def _one_slower(self, change: int) -> None:
@@ -220,7 +234,7 @@ class Delivery:
             activity.created += result.state is State.CREATED
             activity.failed += result.state is State.FAILED
         claims = await self._on_disk(
-            lambda: self._checkpoint.advance(results, claim=room, activity=activity)
+            self._checkpoint.start_advance(results, claim=room, activity=activity)
         )
         self._open -= len(results)
         self._note(results, activity, stage)
@@ -248,8 +262,8 @@ class Delivery:
 
     async def _wind_up(self, stage: Stage) -> None:
         """Let what is under way finish (a request's timeout bounds it), and write it down."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._open > len(self._results) + self._lost:
+            await self._until_due()
         await self._commit(stage)
 
     async def _on_disk(self, work: Callable[[], T]) -> T:

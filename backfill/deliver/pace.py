@@ -75,7 +75,7 @@ class Lane:
 
 
 class Pace:
-    """The gate. :meth:`turn` before each request, :meth:`done` after it."""
+    """The gate. :meth:`turn_now` or :meth:`wait` before each request, :meth:`done` after it."""
 
     def __init__(
         self,
@@ -116,22 +116,26 @@ class Pace:
 
     # --- a request's way through ------------------------------------------------------------
 
-    async def turn(self, lane: Lane) -> float:
+    def turn_now(self, lane: Lane) -> float | None:
+        """The present time where a request may go at once; None where it has to :meth:`wait`."""
+        now = self._loop.time()
+        if lane.waiting or self._closed.is_set() or self._when(lane, now) > now:
+            return None
+        self._take(lane, now)
+        return now
+
+    async def wait(self, lane: Lane) -> float:
         """Wait until a request may go; returns the time at which it does.
 
         :raises Stopped: nothing more is sent.
         """
         if self._closed.is_set():
             raise Stopped
-        now = self._loop.time()
-        if lane.waiting or self._when(lane, now) > now:
-            future = self._loop.create_future()
-            lane.waiting.append(future)
-            self._dispatch()
-            await future
-            return self._loop.time()
-        self._take(lane, now)
-        return now
+        future = self._loop.create_future()
+        lane.waiting.append(future)
+        self._dispatch()
+        await future
+        return self._loop.time()
 
     def done(self, lane: Lane, seen: Seen, started: float, retry_after: float | None) -> None:
         """A request that got its turn at ``started`` is over.

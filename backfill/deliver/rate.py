@@ -40,6 +40,8 @@ class LearnedRate:
     def answered(self, now: float) -> None:
         """A request was let through."""
         self._answers += 1
+        if self._plateau is None:
+            return
         recent = self._recent
         recent.append(now)
         while recent[0] < now - _RECENT:

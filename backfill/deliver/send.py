@@ -19,7 +19,7 @@ from backfill.deliver.order import Order
 from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Pace, Stopped
 from backfill.deliver.settle import RefusedLookup, Settler, Unanswered, credentials_refused
-from backfill.deliver.wire import Wire
+from backfill.deliver.wire import Wire, outcome_of
 from backfill.errors import SafetyStop
 
 _MOST_MISSES = 6
@@ -27,6 +27,9 @@ _MOST_MISSES = 6
 _REFUSALS_IN_A_ROW = 50
 _READ_BACK_ONE_IN = 100
 """Where Shout's answers never show the flag, one order in so many is read back."""
+
+
+_IN_SHOUT = (State.CREATED, State.EXISTING)
 
 
 class _Again(Exception):  # noqa: N818  (an outcome, not an error)
@@ -66,13 +69,17 @@ class Sender:
 
     async def see_through(self, order: Order) -> Result:
         """What became of a claimed order; never raises but for a bug."""
+        account = order.account
         entered = confirmed = False
         try:
-            entered = await order.account.enter()
+            entered = account.enter_now() or await account.enter()
             if not entered:
-                return order.result(State.SKIPPED, rule=PARKED_RULE, reason=order.account.parked)
-            result = await self._try(order)
-            confirmed = result.state in (State.CREATED, State.EXISTING) and result.rule is None
+                return order.result(State.SKIPPED, rule=PARKED_RULE, reason=account.parked)
+            try:
+                result = await (self._patiently if order.in_doubt else self._attempt)(order)
+            except _Again:
+                result = await self._patiently(order)
+            confirmed = result.rule is None and result.state in _IN_SHOUT
             return result
         except Stopped:
             pass
@@ -84,18 +91,14 @@ class Sender:
             )
         finally:
             if entered:
-                order.account.leave()
+                account.leave()
             if not self._canary.passed:
                 self._canary.leave(order, confirmed=confirmed)
         # Once there was a doubt it stays with the order until the next start looks it up.
         return order.result(State.SENDING if order.ours else State.PENDING)
 
-    async def _try(self, order: Order) -> Result:
-        if not order.in_doubt:
-            try:
-                return await self._attempt(order)
-            except _Again:
-                pass
+    async def _patiently(self, order: Order) -> Result:
+        """Look and send, with growing pauses, until it is settled."""
         self._slow(+1)
         try:
             patiently = AsyncRetrying(
@@ -125,7 +128,8 @@ class Sender:
         if not self._canary.passed:
             await self._canary.enter(order)
         order.tries += 1
-        outcome, answer = await self._wire.create(order.claim)
+        answer = await self._wire.create(order.claim)
+        outcome = outcome_of(answer)
         if outcome is Outcome.CREATED and isinstance(answer, Answer):
             shown = order_in(answer.body)
             if shown is not None:

@@ -23,7 +23,7 @@ from backfill.deliver.pace import Pace
 from backfill.deliver.wire import Wire
 from backfill.errors import SafetyStop
 
-_NOT_THERE = (404, 410)
+NOT_THERE = (404, 410)
 _MOST_LOOKUPS = 8
 
 
@@ -79,7 +79,7 @@ class Settler:
         answer = await self._wire.find(order.claim)
         if isinstance(answer, NoAnswer):
             raise _TryAgain(str(answer))
-        if answer.status in _NOT_THERE:
+        if answer.status in NOT_THERE:
             return None
         outcome = of_status(answer.status)
         if outcome is Outcome.CREATED:

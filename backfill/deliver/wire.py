@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from backfill.checkpoint import Activity, Claim
 from backfill.deliver.api import Answer, Api, NoAnswer
 from backfill.deliver.outcome import Outcome, of_status
 from backfill.deliver.pace import Lane, Pace, Seen
 from backfill.errors import StorageError
+
+Send = Callable[[Api], Awaitable[Answer]]
 
 
 class Wire:
@@ -21,37 +23,44 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self.activity = Activity()
 
-    async def create(self, claim: Claim) -> tuple[Outcome, Answer | NoAnswer]:
-        """Try to create an order; what that means for it, and what came back.
+    def create(self, claim: Claim) -> Awaitable[Answer | NoAnswer]:
+        """Try to create an order.
 
         :raises Stopped: nothing was sent. :raises SafetyStop: it must not be sent.
         """
-        started = await self._pace.turn(self._pace.create)
-        self.activity.requests += 1
-        request = self._api.create(claim.account_header, claim.account_id, claim.payload)
-        answer = await self._answer(self._pace.create, started, request)
-        if isinstance(answer, NoAnswer):
-            return answer.outcome, answer
-        return of_status(answer.status), answer
+        return self._ask(
+            self._pace.create,
+            lambda api: api.create(claim.account_header, claim.account_id, claim.payload),
+        )
 
-    async def find(self, claim: Claim) -> Answer | NoAnswer:
+    async def change(self, send: Send) -> tuple[Outcome, Answer | NoAnswer]:
+        """Send something that changes what is in Shout; what that means, and what came back.
+
+        :raises Stopped: nothing was sent. :raises SafetyStop: it must not be sent.
+        """
+        answer = await self._ask(self._pace.create, send)
+        return outcome_of(answer), answer
+
+    def find(self, claim: Claim) -> Awaitable[Answer | NoAnswer]:
         """Look an order up.
 
         :raises Stopped: nothing was sent.
         """
-        started = await self._pace.turn(self._pace.lookup)
-        self.activity.requests += 1
-        self.activity.lookups += 1
-        request = self._api.find(claim.account_header, claim.account_id, claim.reference_id)
-        return await self._answer(self._pace.lookup, started, request)
+        return self._ask(
+            self._pace.lookup,
+            lambda api: api.find(claim.account_header, claim.account_id, claim.reference_id),
+        )
 
-    async def _answer(
-        self, lane: Lane, started: float, request: Awaitable[Answer]
-    ) -> Answer | NoAnswer:
+    async def _ask(self, lane: Lane, send: Send) -> Answer | NoAnswer:
+        started = self._pace.turn_now(lane) or await self._pace.wait(lane)
+        self.activity.requests += 1
+        self.activity.lookups += lane is self._pace.lookup
         seen, retry_after = Seen.NOTHING, None
         try:
-            answer = await request
-            seen, retry_after = self._seen(answer), answer.retry_after()
+            answer = await send(self._api)
+            seen = self._seen(answer)
+            if seen is not Seen.ALIVE:
+                retry_after = answer.retry_after()
         except NoAnswer as none:
             if not none.out_of_files:
                 seen = Seen.FAILED
@@ -70,3 +79,8 @@ class Wire:
             self.activity.rate_limited += 1
             return Seen.TURNED_AWAY
         return Seen.FAILED if answer.status >= 500 else Seen.ALIVE
+
+
+def outcome_of(answer: Answer | NoAnswer) -> Outcome:
+    """What came back, or did not, as an outcome."""
+    return answer.outcome if isinstance(answer, NoAnswer) else of_status(answer.status)
