@@ -55,6 +55,7 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
         ],
         "months": [{"month": month, **_tally(tally)} for month, tally in figures.months.items()],
         "sign_off": _sign_off(figures),
+        "verify": figures.remembered("verify") or None,
         "api": {
             "requests": wire.requests,
             "retries": wire.retries,

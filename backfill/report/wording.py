@@ -75,10 +75,12 @@ def verdict(figures: Figures) -> tuple[str, str]:
 
 
 def _so_far(part: int, whole: int, where: str) -> str:
+    if whole == 1:
+        return f"The one order is {where}." if part else f"The one order is not {where}."
     if part == whole:
-        return f"{'The one order is' if whole == 1 else f'All {count(whole)} orders are'} {where}."
+        return f"All {count(whole)} orders are {where}."
     number = count(part) if part else "None"
-    return f"{number} of {count(whole, 'order')} {'is' if part == 1 else 'are'} {where}."
+    return f"{number} of {count(whole)} orders {'is' if part == 1 else 'are'} {where}."
 
 
 def _rest(figures: Figures) -> str:

@@ -75,8 +75,12 @@ def test_after_a_run_it_tells_what_became_of_them(tmp_path: Path) -> None:
             "1 of 2 orders is in Shout. 1 set aside",
             "backfill retry shop.backfill",
         ),
-        ([State.REJECTED], "None of 1 order are ready to send.", "rejected_rows.csv"),
-        ([State.UNDONE], "None of 1 order are in Shout. 1 taken back.", "backfill inspect"),
+        (
+            [State.REJECTED],
+            "The one order is not ready to send. 1 will not go",
+            "rejected_rows.csv",
+        ),
+        ([State.UNDONE], "The one order is not in Shout. 1 taken back.", "backfill inspect"),
     ],
 )
 def test_the_verdict_and_the_next_command_go_together(
