@@ -14,6 +14,7 @@ from backfill.report.masking import Privacy
 
 NAME = "report.json"
 SCHEMA_VERSION = 1
+_VERDICT = ("checked_at", "created", "equal", "different", "missing", "unanswered", "fields")
 
 
 def write_json(folder: Path, figures: Figures, privacy: Privacy) -> Path:
@@ -55,7 +56,7 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
         ],
         "months": [{"month": month, **_tally(tally)} for month, tally in figures.months.items()],
         "sign_off": _sign_off(figures),
-        "verify": figures.remembered("verify") or None,
+        "verify": _verify(figures),
         "api": {
             "requests": wire.requests,
             "retries": wire.retries,
@@ -82,6 +83,18 @@ def _sign_off(figures: Figures) -> list[dict[str, Any]]:
         for (account, month), tally in figures.ledger.items()
         for found_orders, found_cents in [read_back.get((account.id, month), (None, None))]
     ]
+
+
+def _verify(figures: Figures) -> dict[str, Any] | None:
+    """The latest check's verdict; its lines stand in ``sign_off``."""
+    told = {name: it for name, it in figures.remembered("verify").items() if name != "sign_off"}
+    return told or None
+
+
+def _verdict(figures: Figures) -> dict[str, Any] | None:
+    """What the latest check of all orders found; its lines stand in the sign-off."""
+    found = figures.remembered("verify")
+    return {name: found[name] for name in _VERDICT} if found else None
 
 
 def _tally(tally: Tally) -> dict[str, int]:

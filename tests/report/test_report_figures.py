@@ -116,6 +116,7 @@ def test_what_was_read_back_stands_beside_what_was_answered(tmp_path: Path) -> N
     assert [line["found_orders"] for line in lines] == [line["shout_orders"] for line in lines]
     total = sum(line["found_total_cents"] for line in lines)
     assert total == found["total_cents"]
+    assert (found["verify"]["equal"], found["verify"]["missing"]) == (386, 0)
     page = (tmp_path / "report.html").read_text()
     assert '<div class="verify good">' in page
     assert "<b>386</b> as sent, <b>0</b> different, <b>0</b> missing." in page
