@@ -72,6 +72,8 @@ def read(text: str, style: TimeStyle = MDY, timezone: str | None = None) -> str 
         ("2021-04-26 12:05 AM", "2021-04-26T00:05:00+00:00"),
         ("2021-04-26 12:05 PM", "2021-04-26T12:05:00+00:00"),
         ("2020-02-29", "2020-02-29"),
+        ("1000-01-01", "1000-01-01"),
+        ("9999-12-31 23:59:59 -1400", "9999-12-31T23:59:59-14:00"),
         ("1999-12-31 23:59:59", "1999-12-31T23:59:59+00:00"),
     ],
 )
@@ -133,7 +135,9 @@ def test_the_style_orders_day_and_month(
         "2021-02-30", "2021-02-29", "30 Feb 2021", "31.04.2021", "2021-13-01", "2021-00-10",
         "2021-04-00", "0000-00-00", "0000-00-00 00:00:00", "0999-01-01", "2021-04-26 24:00:00",
         "2021-04-26 23:60:00", "2021-04-26 23:00:60", "2021-04-26 13:05 PM", "2021-04-26 0:05 AM",
-        "2021-04-26 10:00:00 +1500", "2021-04-26 10:00:00 +05:75", "2021-04-26 10:00:00 XYZ",
+        "2021-04-26 10:00:00 +1500", "2021-04-26 10:00:00 +05:60", "2021-04-26 10:00 +05:60",
+        "2021-04-26 10:00:00 +14:01",
+        "2021-04-26 10:00:00 XYZ",
         "9:05", "10:15:00", "April 2021", "2021", "2021-04", "26 Foo 2021", "26 jui 2021",
         "4/5", "4/5/1", "4/5/021", "4/5/20211", "123/4/2021", "yesterday", "now or never", "-",
         "44312", "44312.5", "1619470925", "1619470925123", "2021-04-26T", "2021-04-26 10:00:00 -",
@@ -231,6 +235,21 @@ def test_a_zone_column_places_the_time(name: str, offset: str) -> None:
     assert result.values[1].as_py() == "2026-05-30T13:03:14+00:00"
 
 
+@pytest.mark.parametrize(
+    ("names", "offset"),
+    [
+        ("Z UTC GMT UT WET", "+00:00"), ("EST CDT", "-05:00"), ("EDT", "-04:00"),
+        ("CST MDT", "-06:00"), ("MST PDT", "-07:00"), ("PST", "-08:00"), ("CET WEST", "+01:00"),
+        ("CEST EET", "+02:00"), ("EEST", "+03:00"), ("AEST", "+10:00"), ("AEDT", "+11:00"),
+    ],
+)  # fmt: skip
+def test_abbreviations_of_zones(names: str, offset: str) -> None:
+    """They are offsets, whatever the season, and whatever the zone of the import."""
+    for name in names.split():
+        found = read(f"2021-07-09 12:00:00 {name}", timezone="Asia/Tokyo")
+        assert found == f"2021-07-09T12:00:00{offset}"
+
+
 @pytest.mark.parametrize("name", ["Nowhere", "", "America", "+99:00", "../etc", None])
 def test_an_unknown_zone_leaves_the_time_naive(name: str | None) -> None:
     """It is placed in the import's zone, and says so."""
@@ -257,6 +276,8 @@ def test_an_unknown_zone_of_the_import_is_refused() -> None:
         (["06/07/22", "05-13-22"], "mdy", False, False, "06/07/22"),
         (["06/07/22", "13.05.22"], "dmy", False, False, "06/07/22"),
         (["06/07/22", "99/07/06"], "ymd", False, False, "06/07/22"),
+        (["06/07/22", "31/07/06"], "dmy", False, False, "06/07/22"),
+        (["06/07/22", "00/07/06"], "ymd", False, False, "06/07/22"),
         (["13/05/2021", "05/13/2021"], "mdy", False, True, None),
         (["13/05/2021", "14/05/2021", "05/13/2021"], "dmy", False, True, None),
         (["13/05/2021", "05/13/2021", "4/5/2021"], "mdy", True, True, "4/5/2021"),
