@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,17 +13,17 @@ from pathlib import Path
 
 from backfill import steps
 from backfill.checkpoint import Checkpoint, State, now
-from backfill.checkpoint.afterwards import Verdict, forget_checks, not_checked
+from backfill.checkpoint.afterwards import Verdict, check_apart, forget_checks, not_checked
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
 from backfill.steps import PURGED, Tell
 
 #: The orders that are not as they were sent, in the job folder.
 LISTED = "verify.csv"
-COLUMNS = ("reference_id", "account_id", "shout_order_id", "verdict", "fields", "what")
+COLUMNS = ("reference_id", "account_id", "verdict", "shout_order_id", "fields", "what")
 
 _BEGUN = "verifying"
-"""``meta``: the check that is under way, as JSON."""
+"""``meta``: when the check that is under way was begun."""
 _GOES_ON_FOR = timedelta(hours=24)
 """An interrupted check is not gone on with after that: what it found is no news any more."""
 _SHOWN = 10
@@ -69,6 +70,8 @@ class Verified:
     """orders whose flag Shout's lookup does not show"""
     bodies_purged: bool
     """only key, total, day, number of lines and flag could be compared"""
+    examples: list[tuple[str, str, str, str | None]]
+    """the first that are not equal: order key, account id, verdict, what differs"""
     sign_off: list[SignOff]
 
     @property
@@ -89,15 +92,14 @@ def verify(
     :param sample: how many, chosen by chance; None: all.
     """
     verified = check(api, run, progress, sample)
-    with steps.opened(run.job, readonly=True) as checkpoint:
-        tell("\n".join(_told(verified, checkpoint, run.job)))
+    tell("\n".join(_told(verified, run.job)))
     return steps.DONE if verified.all_equal else steps.SOME_DID_NOT_GO
 
 
 def check(
     api: ApiSettings, run: RunSettings, progress: Progress, sample: int | None = None
 ) -> Verified:
-    """As :func:`verify`, and what was found."""
+    """As :func:`verify`, and what was found; a check of all orders goes into the reports, too."""
     with steps.opened_and_held(run, progress) as checkpoint:
         ids = _begin(checkpoint, sample, progress)
         if ids:
@@ -106,27 +108,27 @@ def check(
 
             walk(Verify(checkpoint, ids), api, total=len(ids), progress=progress)
         verified = _read(checkpoint, sample)
-        checkpoint.set_meta({"verify": json.dumps(asdict(verified)), _BEGUN: ""})
-        _write_list(checkpoint, run.job)
+        if sample is None:
+            checkpoint.set_meta({"verify": json.dumps(asdict(verified)), _BEGUN: ""})
+            _write_list(checkpoint, run.job)
+            if not verified.bodies_purged:
+                steps.report(run, progress, tell=lambda summary: None)
     return verified
 
 
 def _begin(checkpoint: Checkpoint, sample: int | None, progress: Progress) -> list[int]:
     """The orders to read back: of a check that was interrupted, what is left of it."""
-    begun = json.loads(checkpoint.meta().get(_BEGUN) or "{}")
-    since = datetime.now(UTC) - _GOES_ON_FOR
-    goes_on = begun.get("sample") == sample and begun.get("at", "") >= since.isoformat()
-    if goes_on:
-        progress.say(f"Going on with the check that was begun at {begun['at'][:19]} UTC.")
+    if sample is not None:
+        check_apart(checkpoint)
+        ids = not_checked(checkpoint)
+        return sorted(random.sample(ids, min(len(ids), sample)))
+    begun = checkpoint.meta().get(_BEGUN, "")
+    if begun >= (datetime.now(UTC) - _GOES_ON_FOR).isoformat():
+        progress.say(f"Going on with the check that was begun at {begun[:19]} UTC.")
     else:
         forget_checks(checkpoint)
-        at = datetime.now(UTC).isoformat()
-        checkpoint.set_meta({_BEGUN: json.dumps({"at": at, "sample": sample})})
-    ids = not_checked(checkpoint)
-    if sample is None:
-        return ids
-    done = int(checkpoint.query("SELECT count(*) FROM verified").fetchone()[0])
-    return sorted(random.sample(ids, min(len(ids), max(0, sample - done))))
+        checkpoint.set_meta({_BEGUN: datetime.now(UTC).isoformat()})
+    return not_checked(checkpoint)
 
 
 _FOUND = "FROM orders JOIN verified ON verified.order_id = orders.id WHERE orders.state = 'created'"
@@ -156,6 +158,7 @@ def _read(checkpoint: Checkpoint, sample: int | None) -> Verified:
         fields=fields,
         flag_not_shown=unseen,
         bodies_purged=PURGED in checkpoint.meta(),
+        examples=[tuple(row) for row in _unequal(checkpoint, "what", limit=_SHOWN)],
         sign_off=list(_sign_off(checkpoint)) if sample is None else [],
     )
 
@@ -174,13 +177,19 @@ def _sign_off(checkpoint: Checkpoint) -> Iterator[SignOff]:
     return (SignOff(*row) for row in rows)
 
 
+def _unequal(checkpoint: Checkpoint, more: str, *, limit: int) -> list[sqlite3.Row]:
+    """Orders that are not as they were sent: key, account, verdict, and ``more`` columns."""
+    return checkpoint.query(
+        f"SELECT reference_id, account_id, verdict, {more} {_FOUND} AND verdict <> 'equal'"
+        " ORDER BY orders.id LIMIT ?",
+        (limit,),
+    ).fetchall()
+
+
 def _write_list(checkpoint: Checkpoint, folder: Path) -> None:
     """Write ``verify.csv``, or remove it where all is equal."""
     path = folder / LISTED
-    rows = checkpoint.query(
-        f"SELECT reference_id, account_id, shout_order_id, verdict, fields, what {_FOUND}"
-        " AND verdict <> 'equal' ORDER BY orders.id"
-    ).fetchall()
+    rows = _unequal(checkpoint, "shout_order_id, fields, what", limit=-1)
     if not rows:
         path.unlink(missing_ok=True)
         return
@@ -193,7 +202,7 @@ def _write_list(checkpoint: Checkpoint, folder: Path) -> None:
 # --- telling ---------------------------------------------------------------------------------
 
 
-def _told(verified: Verified, checkpoint: Checkpoint, folder: Path) -> Iterator[str]:
+def _told(verified: Verified, folder: Path) -> Iterator[str]:
     looked_at = verified.created if verified.sample is None else verified.sample
     if not looked_at:
         yield "This job has created no orders, so there is nothing to read back."
@@ -210,14 +219,9 @@ def _told(verified: Verified, checkpoint: Checkpoint, folder: Path) -> Iterator[
         yield f"  the flag is not shown by a lookup, so not checked, in {verified.flag_not_shown:,}"
     if verified.bodies_purged:
         yield "  the bodies were purged: compared were key, total, day, number of lines, and flag"
-    wrong = checkpoint.query(
-        f"SELECT reference_id, account_id, verdict, what {_FOUND} AND verdict <> 'equal'"
-        " ORDER BY orders.id LIMIT ?",
-        (_SHOWN,),
-    ).fetchall()
-    for key, account, verdict, what in wrong:
+    for key, account, verdict, what in verified.examples:
         yield f"  {verdict}: {key} in {account}" + (f": {what}" if what else "")
-    if not verified.all_equal:
+    if not verified.all_equal and verified.sample is None:
         yield f"All of them are in {folder / LISTED}"
     if verified.sign_off:
         yield ""

@@ -154,6 +154,14 @@ def forget_checks(checkpoint: Checkpoint) -> None:
         db.execute("DELETE FROM verified")
 
 
+def check_apart(checkpoint: Checkpoint) -> None:
+    """Let what is found from here on be forgotten with this connection: it is but a sample.
+
+    A temporary table of the same name hides the one that holds the last whole check.
+    """
+    checkpoint.query("CREATE TEMP TABLE verified AS SELECT * FROM main.verified WHERE false")
+
+
 def not_checked(checkpoint: Checkpoint) -> list[int]:
     """The ids of the created orders that the present check has not read back yet."""
     return [

@@ -14,7 +14,8 @@ from backfill.report.masking import Privacy
 
 NAME = "report.json"
 SCHEMA_VERSION = 1
-_VERDICT = ("checked_at", "created", "equal", "different", "missing", "unanswered", "fields")
+#: Of a check: its lines stand in ``sign_off``, and examples may quote an order.
+_KEPT_OUT = ("sign_off", "examples")
 
 
 def write_json(folder: Path, figures: Figures, privacy: Privacy) -> Path:
@@ -87,14 +88,8 @@ def _sign_off(figures: Figures) -> list[dict[str, Any]]:
 
 def _verify(figures: Figures) -> dict[str, Any] | None:
     """The latest check's verdict; its lines stand in ``sign_off``."""
-    told = {name: it for name, it in figures.remembered("verify").items() if name != "sign_off"}
+    told = {name: it for name, it in figures.remembered("verify").items() if name not in _KEPT_OUT}
     return told or None
-
-
-def _verdict(figures: Figures) -> dict[str, Any] | None:
-    """What the latest check of all orders found; its lines stand in the sign-off."""
-    found = figures.remembered("verify")
-    return {name: found[name] for name in _VERDICT} if found else None
 
 
 def _tally(tally: Tally) -> dict[str, int]:
