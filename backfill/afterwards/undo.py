@@ -45,7 +45,9 @@ def undo(
             walk(errand, api, total=now, progress=progress)
         finally:
             undone = errand.done[State.UNDONE]
-            tell(f"Taken back: {undone:,} orders. They are not in Shout any more.")
+            tell(f"Taken back: {undone:,} orders.")
+            if errand.found_gone:
+                tell(f"  {errand.found_gone:,} of them were not in their account any more.")
             for key, why in errand.stay[:_SHOWN]:
                 tell(f"  stays in Shout: {key}: {why}"[:160])
             if len(errand.stay) > _SHOWN:

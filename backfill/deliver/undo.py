@@ -43,6 +43,8 @@ class Undo:
         self._proven = False
         self.done: Counter[State] = Counter()
         """Orders by the state that they came to."""
+        self.found_gone = 0
+        """Orders that were not there any more."""
         self.stay: list[tuple[str, str]] = []
         """Keys of the orders that stay in Shout, with the reason."""
 
@@ -73,6 +75,7 @@ class Undo:
             while misses < _MOST_MISSES:
                 shown = await shout.settler.find(shout.order(claim))
                 if shown is None:
+                    self.found_gone += state is State.CREATED
                     await _passed(wait, shout)
                     return TakenBack(order, State.UNDONE)
                 if why := _not_ours(item, shown):
