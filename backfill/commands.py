@@ -159,13 +159,9 @@ def _purge(args: argparse.Namespace) -> int:
 
 
 def _completion(args: argparse.Namespace) -> int:
-    import shtab
+    from backfill import cli_parser, completion
 
-    from backfill import cli_parser
-
-    if args.shell not in shtab.SUPPORTED_SHELLS:
-        raise UsageError(f"{args.shell} is none of {', '.join(shtab.SUPPORTED_SHELLS)}")
-    print(shtab.complete(cli_parser.build().filled(), shell=args.shell))
+    print(completion.script(cli_parser.build().filled(), args.shell))
     return 0
 
 
