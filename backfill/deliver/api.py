@@ -98,7 +98,7 @@ def _http_date(text: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-class NoAnswer(Exception):  # noqa: N818  (an outcome, not an error)
+class NoAnswer(Exception):
     """A request that ended without an answer, and what that means for an order."""
 
     def __init__(self, exc: BaseException) -> None:
@@ -229,7 +229,7 @@ def base_url(text: str) -> URL:
         )
     if url.query_string or url.fragment or url.path.rstrip("/").endswith("/orders"):
         raise UsageError(
-            f"--api-url {text!r}: '/orders' and what follows is added by this tool",
+            "--api-url: '/orders' and what follows it is added by this tool",
             hint="give the address up to but without /orders",
         )
     if url.scheme == "http" and not is_this_machine(url.host):

@@ -27,7 +27,7 @@ from backfill.errors import SafetyStop
 
 _FIRST_LIMIT = 10
 _BACK_OFF = 0.7
-_BACK_OFF_LATENCY = 0.9
+_BACK_OFF_LATENCY = 0.8
 _SLOW_AT_LEAST = 0.25
 """Seconds by which latency must rise before that counts."""
 _DOWN_AFTER = 8
@@ -40,7 +40,7 @@ _RETRIES_SAVED = 100.0
 _RETRIES_A_SECOND = 2.0
 
 
-class Stopped(Exception):  # noqa: N818  (an outcome, not an error)
+class Stopped(Exception):
     """Nothing more is sent in this run."""
 
 
@@ -64,7 +64,8 @@ class Lane:
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.under_way = 0
         self.failures = 0
-        """In a row."""
+        """In a row; an answer counts only to a request that went after the first of them."""
+        self.failing_since = 0.0
         self.probes = 0
         self.probe_at = 0.0
 
@@ -146,7 +147,9 @@ class Pace:
         self.under_way -= 1
         lane.under_way -= 1
         if seen is Seen.ALIVE:
-            self._all_is_well(lane, now, now - started)
+            if started >= lane.failing_since:
+                lane.failures = lane.probes = 0
+            self._all_is_well(now, now - started)
         elif seen is Seen.TURNED_AWAY:
             self._turned_away(now, started, retry_after)
         elif seen is Seen.FAILED:
@@ -199,9 +202,8 @@ class Pace:
 
     # --- what a request showed --------------------------------------------------------------
 
-    def _all_is_well(self, lane: Lane, now: float, latency: float) -> None:
+    def _all_is_well(self, now: float, latency: float) -> None:
         self._alive_at = now
-        lane.failures = lane.probes = 0
         self._learned.answered(now)
         if self._budget < _RETRIES_SAVED:
             self._budget += _RETRIES_PER_SUCCESS
@@ -227,6 +229,8 @@ class Pace:
         self._back_off(now, _BACK_OFF)
 
     def _trouble(self, lane: Lane, now: float, retry_after: float | None) -> None:
+        if not lane.failures:
+            lane.failing_since = now
         lane.failures += 1
         self._back_off(now, _BACK_OFF)
         if retry_after is not None:

@@ -32,7 +32,7 @@ _READ_BACK_ONE_IN = 100
 _IN_SHOUT = (State.CREATED, State.EXISTING)
 
 
-class _Again(Exception):  # noqa: N818  (an outcome, not an error)
+class _Again(Exception):
     """The order needs another try."""
 
 
@@ -103,7 +103,7 @@ class Sender:
         try:
             patiently = AsyncRetrying(
                 retry=retry_if_exception_type(_Again),
-                wait=wait_random_exponential(multiplier=0.25, max=30),
+                wait=wait_random_exponential(multiplier=0.25, max=10),
                 sleep=self._pace.sleep,
             )
             return await patiently(self._attempt_again, order)

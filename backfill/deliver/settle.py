@@ -27,7 +27,7 @@ NOT_THERE = (404, 410)
 _MOST_LOOKUPS = 8
 
 
-class Unanswered(Exception):  # noqa: N818  (an outcome, not an error)
+class Unanswered(Exception):
     """A lookup that did not tell whether the order is there."""
 
 

@@ -1,0 +1,347 @@
+"""When a request may go, on a clock that the tests turn."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+import pytest
+import virtual_time
+
+from backfill.deliver.pace import Lane, Pace, Seen, Stopped
+from backfill.errors import SafetyStop
+
+
+class Server(Protocol):
+    """What a server makes of a request: what it shows, a Retry-After, and the seconds it takes."""
+
+    def answer(self, now: float) -> tuple[Seen, float | None, float]: ...
+
+
+class Bucket:
+    """Lets ``rate`` requests a second through and ``burst`` at once, as a token bucket does."""
+
+    def __init__(self, rate: float, burst: float, latency: float = 0.005) -> None:
+        self.rate, self.burst, self.latency = rate, burst, latency
+        self._tokens, self._at = burst, 0.0
+
+    def lower(self, rate: float) -> None:
+        self.burst *= rate / self.rate
+        self.rate = rate
+        self._tokens = min(self._tokens, self.burst)
+
+    def answer(self, now: float) -> tuple[Seen, float | None, float]:
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return Seen.ALIVE, None, self.latency
+        return Seen.TURNED_AWAY, max(1.0, math.ceil((1 - self._tokens) / self.rate)), self.latency
+
+
+class Window:
+    """Lets so many through in each second of the clock."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._second, self._count = 0, 0
+
+    def answer(self, now: float) -> tuple[Seen, float | None, float]:
+        if int(now) != self._second:
+            self._second, self._count = int(now), 0
+        self._count += 1
+        if self._count <= self.rate:
+            return Seen.ALIVE, None, 0.005
+        return Seen.TURNED_AWAY, 1.0, 0.005
+
+
+class Down:
+    """Answers well but for the seconds from ``start`` to ``end``."""
+
+    def __init__(self, start: float, end: float) -> None:
+        self.start, self.end = start, end
+        self.bothered = 0
+
+    def answer(self, now: float) -> tuple[Seen, float | None, float]:
+        if self.start <= now < self.end:
+            self.bothered += 1
+            return Seen.FAILED, None, 0.001
+        return Seen.ALIVE, None, 0.02
+
+
+class Press:
+    """Presses a server with as many requests as the pace lets through."""
+
+    def __init__(self, server: Server, concurrency: int = 64, **changes: float) -> None:
+        self.server = server
+        self.halted: list[SafetyStop] = []
+        self.seen: Counter[tuple[int, Seen]] = Counter()
+        self.most_under_way = 0
+        self._concurrency = concurrency
+        self._changes = changes
+
+    async def _press(self, seconds: float, events: dict[float, Callable[[], None]]) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        self.pace = Pace(
+            concurrency=self._concurrency,
+            rate=self._changes.get("rate"),
+            give_up_after=self._changes.get("give_up_after", 900.0),
+            halt=self._halt,
+        )
+
+        async def one_after_the_other() -> None:
+            lane = self.pace.create
+            while loop.time() - start < seconds:
+                at = self.pace.turn_now(lane) or await self.pace.wait(lane)
+                self.most_under_way = max(self.most_under_way, self.pace.under_way)
+                seen, retry_after, takes = self.server.answer(loop.time() - start)
+                self.seen[int(loop.time() - start), seen] += 1
+                await asyncio.sleep(takes * random.uniform(0.9, 1.1))
+                self.pace.done(lane, seen, at, retry_after)
+
+        for at, event in events.items():
+            loop.call_later(at, event)
+        workers = [asyncio.ensure_future(one_after_the_other()) for _ in range(self._concurrency)]
+        await asyncio.wait(workers, timeout=seconds + 120)
+        self.pace.close()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    def _halt(self, stop: SafetyStop) -> None:
+        self.halted.append(stop)
+        self.pace.close()
+
+    def press(self, seconds: float, **events: Callable[[], None]) -> Press:
+        random.seed(7)
+        virtual_time.run(
+            self._press(seconds, {float(at.removeprefix("at")): do for at, do in events.items()})
+        )
+        return self
+
+    def count(self, seen: Seen, start: int, end: int) -> int:
+        return sum(self.seen[second, seen] for second in range(start, end))
+
+    def rate(self, start: int, end: int) -> float:
+        return self.count(Seen.ALIVE, start, end) / (end - start)
+
+    def refused_share(self, start: int, end: int) -> float:
+        refused = self.count(Seen.TURNED_AWAY, start, end)
+        return refused / (refused + self.count(Seen.ALIVE, start, end))
+
+
+@pytest.mark.parametrize("latency", [0.005, 0.2])
+@pytest.mark.parametrize("burst", [10, 50, 100])
+def test_a_limit_of_50_a_second_is_found_and_kept(burst: int, latency: float) -> None:
+    """45 or more a second get through, and under 5 % are refused, whatever may come at once."""
+    press = Press(Bucket(50, burst, latency), 16).press(60)
+    assert press.rate(30, 60) >= 45
+    assert press.refused_share(0, 60) < 0.05
+
+
+@pytest.mark.parametrize("latency", [0.005, 0.2])
+def test_a_limit_that_is_lowered_is_found_again(latency: float) -> None:
+    """From 50 a second to 10 in mid-run."""
+    server = Bucket(50, 50, latency)
+    press = Press(server, 16).press(90, at30=lambda: server.lower(10))
+    assert press.rate(40, 90) >= 9
+    assert press.refused_share(30, 90) < 0.05
+
+
+def test_a_limit_that_is_raised_is_found_too() -> None:
+    """What was learned is not for ever."""
+    server = Bucket(10, 10)
+    press = Press(server, 16).press(120, at30=lambda: server.lower(50))
+    assert press.rate(90, 120) >= 40
+
+
+def test_a_limit_a_second_of_the_clock_is_kept() -> None:
+    """Another common kind of limit."""
+    press = Press(Window(50), 16).press(60)
+    assert press.rate(20, 60) >= 45
+    assert press.refused_share(0, 60) < 0.05
+
+
+def test_a_strict_limit_without_any_burst_does_not_starve_us() -> None:
+    """One request every 20 ms and never two: the hardest kind."""
+    press = Press(Bucket(50, 1), 16).press(120)
+    assert press.rate(60, 120) >= 35
+    assert press.refused_share(60, 120) < 0.05
+
+
+def test_a_pause_is_a_pause_for_everybody() -> None:
+    """Retry-After 7: nobody sends for 7 seconds."""
+
+    class Once:
+        refused_at = None
+
+        def answer(self, now: float) -> tuple[Seen, float | None, float]:
+            if now >= 2 and self.refused_at is None:
+                self.refused_at = now
+                return Seen.TURNED_AWAY, 7.0, 0.0
+            return Seen.ALIVE, None, 0.01
+
+    press = Press(Once(), 8).press(12)
+    assert press.count(Seen.ALIVE, 3, 9) == 0
+    assert press.count(Seen.ALIVE, 9, 12) > 0
+
+
+def test_an_own_rate_is_kept() -> None:
+    """``--rate``, with nobody refusing anything."""
+    press = Press(Bucket(1e6, 1e6), rate=20).press(30)
+    assert press.rate(1, 30) == pytest.approx(20, rel=0.02)
+
+
+def test_an_outage_of_a_minute_is_no_retry_storm() -> None:
+    """What was under way fails; then one at a time asks whether it is over."""
+    press = Press(Down(5, 65)).press(90)
+    assert press.server.bothered < 150  # type: ignore[attr-defined]
+    assert press.count(Seen.ALIVE, 76, 90) > 0
+    assert not press.halted
+
+
+def test_an_outage_that_does_not_end_halts_the_run() -> None:
+    """``--give-up-after``."""
+    press = Press(Down(5, 1e9), give_up_after=100).press(300)
+    assert [stop.exit_code for stop in press.halted] == [4]
+    assert max(second for second, _ in press.seen) == pytest.approx(105, abs=20)
+
+
+def test_a_server_that_refuses_everything_for_too_long_halts_the_run() -> None:
+    """429 and nothing else is an outage too."""
+
+    class Never:
+        def answer(self, now: float) -> tuple[Seen, float | None, float]:
+            return Seen.TURNED_AWAY, 5.0, 0.01
+
+    press = Press(Never(), give_up_after=60).press(300)
+    assert "429" in press.halted[0].message
+
+
+@pytest.mark.parametrize("seconds", [901.0, math.inf])
+def test_a_pause_longer_than_the_patience_halts_the_run(seconds: float) -> None:
+    """Shout's word is kept: rather no request than one before its time."""
+
+    class Later:
+        def answer(self, now: float) -> tuple[Seen, float | None, float]:
+            return Seen.TURNED_AWAY, seconds, 0.01
+
+    press = Press(Later()).press(10)
+    assert "Retry-After" in press.halted[0].message
+    assert sum(press.seen.values()) <= 64
+
+
+def test_the_limit_grows_while_all_is_well() -> None:
+    """Up to ``--concurrency`` and not beyond."""
+    press = Press(Bucket(1e6, 1e6, 0.1), 40).press(20)
+    assert press.pace.limit == 40
+    assert press.most_under_way == 40
+
+
+def test_errors_shrink_the_limit() -> None:
+    """Half of all requests fail: fewer go at once."""
+
+    class Half:
+        n = 0
+
+        def answer(self, now: float) -> tuple[Seen, float | None, float]:
+            self.n += 1
+            return (Seen.FAILED if self.n % 2 else Seen.ALIVE), None, 0.1
+
+    assert Press(Half(), 40).press(20).pace.limit < 10
+
+
+def test_rising_latency_shrinks_the_limit() -> None:
+    """A server whose answers take longer the more come at once is not pressed harder."""
+
+    class Slow:
+        press: Press
+
+        def answer(self, now: float) -> tuple[Seen, float | None, float]:
+            return Seen.ALIVE, None, 0.1 + 0.1 * max(0, self.press.pace.under_way - 10)
+
+    server = Slow()
+    server.press = Press(server, 64)
+    assert server.press.press(120).pace.limit < 25
+
+
+def test_lookups_go_before_new_orders() -> None:
+    """What is in doubt is settled first."""
+
+    async def order_of_turns() -> list[str]:
+        pace = Pace(concurrency=1, rate=None, give_up_after=900, halt=lambda stop: None)
+        went: list[str] = []
+
+        async def go(lane: Lane, name: str) -> None:
+            await pace.wait(lane)
+            went.append(name)
+            pace.done(lane, Seen.ALIVE, 0.0, None)
+
+        assert pace.turn_now(pace.create)
+        waiting = [
+            asyncio.ensure_future(go(pace.create, "new")),
+            asyncio.ensure_future(go(pace.lookup, "lookup")),
+        ]
+        await asyncio.sleep(1)
+        pace.done(pace.create, Seen.ALIVE, 0.0, None)
+        await asyncio.gather(*waiting)
+        return went
+
+    assert virtual_time.run(order_of_turns()) == ["lookup", "new"]
+
+
+def test_retries_have_a_budget() -> None:
+    """A hundred at once, then two a second; each success earns half of one more."""
+
+    async def seconds(successes: int) -> float:
+        loop = asyncio.get_running_loop()
+        pace = Pace(concurrency=1, rate=None, give_up_after=900, halt=lambda stop: None)
+        for _ in range(100):
+            await pace.may_retry()
+        for _ in range(successes):
+            pace.done(pace.create, Seen.ALIVE, pace.turn_now(pace.create) or 0.0, None)
+        start = loop.time()
+        for _ in range(20):
+            await pace.may_retry()
+        return loop.time() - start
+
+    assert virtual_time.run(seconds(0)) == pytest.approx(10)
+    assert virtual_time.run(seconds(40)) == pytest.approx(0)
+
+
+def test_whoever_waits_when_it_is_over_is_told() -> None:
+    """For a turn, for the budget, or for time to pass."""
+
+    async def stopped() -> list[BaseException | None]:
+        pace = Pace(concurrency=1, rate=None, give_up_after=900, halt=lambda stop: None)
+        pace.turn_now(pace.create)
+        waiting = [
+            asyncio.ensure_future(pace.wait(pace.create)),
+            asyncio.ensure_future(pace.sleep(1e6)),
+        ]
+        await asyncio.sleep(1)
+        pace.close()
+        await asyncio.wait(waiting)
+        assert pace.turn_now(pace.lookup) is None
+        return [one.exception() for one in waiting]
+
+    assert [type(one) for one in virtual_time.run(stopped())] == [Stopped, Stopped]
+
+
+def test_an_open_files_limit_is_made_do_with() -> None:
+    """Fewer connections from then on; none at all is told."""
+
+    async def left() -> tuple[int, bool]:
+        pace = Pace(concurrency=10, rate=None, give_up_after=900, halt=lambda stop: None)
+        for _ in range(4):
+            pace.turn_now(pace.create)
+        assert pace.fewer_files()
+        limit = pace.limit
+        for _ in range(4):
+            pace.done(pace.create, Seen.NOTHING, 0.0, None)
+        return limit, pace.fewer_files()
+
+    assert virtual_time.run(left()) == (3, False)
