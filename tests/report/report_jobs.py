@@ -246,7 +246,8 @@ def a_shop(folder: Path, orders: int = 400, *, seed: int = 7) -> Path:
         if broken:
             reason = RULES["bad_money"][1]
             order = job.add_order(
-                str(1000 + number), rows, state=State.REJECTED, account=account, cents=None,
+                str(1000 + number), rows, state=State.REJECTED, account=account,
+                cents=cents if number % 2 else None,
                 day=day, lines=lines, rule="bad_money", reason=reason,
             )  # fmt: skip
             job.add_problem("bad_money", order, first, "total", "12,x")
