@@ -24,8 +24,10 @@ import pyarrow.compute as pc
 #: Rows of unfinished orders that are carried in memory; beyond it they go through disk.
 OPEN_ROWS = 400_000
 #: Rows of one part on disk, and the most parts that are open at once.
-PART_ROWS = 200_000
+PART_ROWS = 100_000
 MOST_PARTS = 256
+#: Rows that go on from a part at once.
+CHUNK_ROWS = 1 << 14
 
 Indices = npt.NDArray[np.int64]
 
@@ -77,10 +79,10 @@ class KeySurvey:
         self._keys.clear()
         self._starts.clear()
         encoded = keys.dictionary_encode()
-        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        codes = np.array(pc.fill_null(encoded.indices, -1))
         distinct = len(encoded.dictionary)
         keyless = codes < 0
-        codes[keyless] = distinct + np.arange(int(keyless.sum()))
+        codes[keyless] = distinct + np.arange(int(keyless.sum()), dtype=np.int32)
         sources = Sources(
             np.array(self._bases, dtype=np.int64), self._firsts, self._ends, self._joins
         )
@@ -103,25 +105,23 @@ class Sources:
 class KeyPlan:
     """Where each order's rows stand: positions count through all sources."""
 
-    def __init__(self, sources: Sources, starts: Indices, codes: Indices) -> None:
+    def __init__(self, sources: Sources, starts: Indices, codes: npt.NDArray[np.int32]) -> None:
         self.sources = sources
         self._starts = starts
         self._codes = codes
         runs = len(codes)
         self.orders = int(codes.max()) + 1 if runs else 0
-        last_run = np.zeros(self.orders, dtype=np.int64)
-        last_run[codes] = np.arange(runs)
-        self._complete_at = starts[1:][last_run[codes]] if runs else starts[1:]
-        self.most_open_rows = self._most_open_rows(last_run)
+        self._last_run = np.zeros(self.orders, dtype=np.int32)
+        self._last_run[codes] = np.arange(runs, dtype=np.int32)
+        self.most_open_rows = self._most_open_rows()
 
-    def _most_open_rows(self, last_run: Indices) -> int:
+    def _most_open_rows(self) -> int:
         if self.orders == len(self._codes):
             return 0  # each order's rows stand together
-        sizes = np.diff(self._starts)
-        closed = np.zeros(len(sizes), dtype=np.int64)
-        of_order = np.bincount(self._codes, weights=sizes).astype(np.int64)
-        closed[last_run] = of_order
-        return int(np.cumsum(sizes - closed).max(initial=0))
+        opened = np.diff(self._starts).astype(np.int32)
+        of_order = np.bincount(self._codes, weights=opened).astype(np.int32)
+        opened[self._last_run] -= of_order
+        return int(np.cumsum(opened).max(initial=0))
 
     @property
     def rows(self) -> int:
@@ -135,10 +135,13 @@ class KeyPlan:
         positions: Indices = numbers + self.sources.bases[sources]
         return positions
 
-    def codes_and_ends(self, positions: Indices) -> tuple[Indices, Indices]:
-        """For each position its order's number, and the position after that order's last row."""
-        runs = np.searchsorted(self._starts, positions, side="right") - 1
-        return self._codes[runs], self._complete_at[runs]
+    def codes(self, positions: Indices) -> npt.NDArray[np.int32]:
+        """The number of the order that each position belongs to, by first appearance."""
+        return self._codes[np.searchsorted(self._starts, positions, side="right") - 1]
+
+    def ends(self, codes: npt.NDArray[np.int32]) -> Indices:
+        """The position after the last row of each order's last run."""
+        return self._starts[self._last_run[codes] + 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ class OrderRows:
         return np.repeat(np.arange(self.count), np.diff(self.starts))
 
     @classmethod
-    def of(cls, rows: pa.Table, codes: Indices) -> OrderRows:
+    def of(cls, rows: pa.Table, codes: npt.NDArray[np.int32]) -> OrderRows:
         """Put rows with equal codes together, each in its sequence."""
         if (np.diff(codes) < 0).any():
             sequence = np.argsort(codes, kind="stable")
@@ -175,6 +178,17 @@ class OrderRows:
             codes = codes[sequence]
         begins = np.flatnonzero(np.diff(codes, prepend=-1))
         return cls(rows.combine_chunks(), np.append(begins, len(codes)))
+
+    def chunks(self, most_rows: int) -> Iterator[OrderRows]:
+        """The same orders in chunks of about ``most_rows`` rows."""
+        begin = 0
+        while begin < self.count:
+            end = int(np.searchsorted(self.starts, self.starts[begin] + most_rows, side="right"))
+            end = max(end - 1, begin + 1)
+            first, last = int(self.starts[begin]), int(self.starts[end])
+            rows = self.rows.slice(first, last - first)
+            yield OrderRows(rows, self.starts[begin : end + 1] - first)
+            begin = end
 
     def without(self, dropped: npt.NDArray[np.bool_]) -> OrderRows:
         """The same orders without some rows; an order may be left with none."""
@@ -207,8 +221,8 @@ def _as_they_complete(batches: Iterable[pa.Table], plan: KeyPlan) -> Iterator[Or
             continue
         rows = batch if waiting is None else pa.concat_tables([waiting, batch])
         positions = plan.positions(rows)
-        codes, ends = plan.codes_and_ends(positions)
-        complete = ends <= positions[-1] + 1
+        codes = plan.codes(positions)
+        complete = plan.ends(codes) <= positions[-1] + 1
         ready = int(complete.sum())
         if complete[:ready].all():  # the usual case: only the last order is still open
             done, waiting = rows.slice(0, ready), rows.slice(ready)
@@ -217,8 +231,7 @@ def _as_they_complete(batches: Iterable[pa.Table], plan: KeyPlan) -> Iterator[Or
         if ready:
             yield OrderRows.of(done, codes[complete])
     if waiting is not None and waiting.num_rows:
-        codes, _ = plan.codes_and_ends(plan.positions(waiting))
-        yield OrderRows.of(waiting, codes)
+        yield OrderRows.of(waiting, plan.codes(plan.positions(waiting)))
 
 
 def _through_disk(
@@ -233,8 +246,7 @@ def _through_disk(
                 continue
             with pa.memory_map(str(path)) as source:
                 rows = pa.ipc.open_stream(source).read_all()
-            codes, _ = plan.codes_and_ends(plan.positions(rows))
-            yield OrderRows.of(rows, codes)
+            yield from OrderRows.of(rows, plan.codes(plan.positions(rows))).chunks(CHUNK_ROWS)
             path.unlink()
 
 
@@ -243,8 +255,8 @@ def _split(batches: Iterable[pa.Table], plan: KeyPlan, paths: list[Path]) -> Non
     writers: dict[int, pa.RecordBatchStreamWriter] = {}
     with ExitStack() as stack:
         for batch in batches:
-            codes, _ = plan.codes_and_ends(plan.positions(batch))
-            parts = codes * len(paths) // plan.orders
+            codes = plan.codes(plan.positions(batch))
+            parts = codes.astype(np.int64) * len(paths) // plan.orders
             sequence = np.argsort(parts, kind="stable")
             rows, parts = batch.take(pa.array(sequence)), parts[sequence]
             begins = np.flatnonzero(np.diff(parts, prepend=-1))

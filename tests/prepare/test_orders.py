@@ -135,8 +135,8 @@ def once(
         )
     plan = survey.finish()
     rows = pa.concat_tables(tables).combine_chunks()
-    codes, _ = plan.codes_and_ends(plan.positions(rows))
-    settled, copies = take_once(OrderRows.of(rows, codes), plan)
+    found = OrderRows.of(rows, plan.codes(plan.positions(rows)))
+    settled, copies = take_once(found, plan)
     left = zip(
         settled.rows["reference_id"].to_pylist(), settled.rows["text"].to_pylist(), strict=True
     )
