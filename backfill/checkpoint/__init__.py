@@ -21,7 +21,8 @@ so rules 2 and 3 hold through a power loss as well, as far as the disk keeps its
 
 from __future__ import annotations
 
-from backfill.checkpoint.adopt import adopt, row_numbers
+from backfill.checkpoint.addresses import addresses
+from backfill.checkpoint.adopt import adopt
 from backfill.checkpoint.connection import now
 from backfill.checkpoint.incoming import Incoming
 from backfill.checkpoint.schema import (
@@ -57,7 +58,7 @@ __all__ = [
     "Result",
     "Source",
     "State",
+    "addresses",
     "adopt",
     "now",
-    "row_numbers",
 ]

@@ -18,6 +18,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from backfill.checkpoint.addresses import addresses
 from backfill.checkpoint.connection import storage_errors
 from backfill.checkpoint.schema import (
     CHANGE_COLUMNS,
@@ -125,24 +126,16 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
         f"SELECT id, source_file, source_rows FROM main.orders WHERE state IN ({_NOT_GONE})"
         " AND id NOT IN (SELECT id FROM matched)"
     ).fetchall()
+    labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
     for order, source_file, source_rows in left_over:
-        addresses = {
+        rows = {
             (source, row)
-            for source, rows in zip(source_file.split("; "), source_rows.split("; "), strict=True)
-            for row in row_numbers(rows)
+            for source, numbers in addresses(source_file, source_rows, labels)
+            for row in numbers
         }
-        if addresses <= mended:
+        if rows <= mended:
             db.execute("DELETE FROM main.problems WHERE order_id = ?", (order,))
             db.execute("DELETE FROM main.orders WHERE id = ?", (order,))
-
-
-def row_numbers(source_rows: str) -> list[int]:
-    """The row numbers that ``'2-4,9'`` stands for."""
-    numbers: list[int] = []
-    for span in source_rows.split(","):
-        first, _, last = span.partition("-")
-        numbers.extend(range(int(first), int(last or first) + 1))
-    return numbers
 
 
 def _note_gone(db: sqlite3.Connection) -> int:

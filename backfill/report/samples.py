@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from backfill.checkpoint import Checkpoint, Source, State
+from backfill.checkpoint import Checkpoint, Source, State, addresses
 from backfill.prepare import spool
 from backfill.report import wording
 from backfill.report.figures import Figures
 from backfill.report.masking import Privacy, columns_of
-from backfill.report.tables import addresses
 
 _WITH_PROBLEMS = 3
 #: Orders among which the examples are looked for: no reason to read a million.

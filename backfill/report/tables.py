@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from backfill.checkpoint import Checkpoint, Source, row_numbers
+from backfill.checkpoint import Checkpoint, Source, addresses
 from backfill.prepare import spool
 from backfill.report.figures import NOT_GOING
 from backfill.report.files import replacing
@@ -152,22 +152,6 @@ def _marks(checkpoint: Checkpoint, sources: Sequence[Source]) -> dict[str, Marks
     for label, row, rule, message in strays:
         marks[label].add(row, rule, message)
     return marks
-
-
-def addresses(
-    source_file: str, source_rows: str, labels: Collection[str]
-) -> Iterator[tuple[str, list[int]]]:
-    """Where an order stands: ``a.csv; b.csv`` and ``2-4,9; 7`` as sources with their rows."""
-    parts = source_rows.split("; ")
-    if len(parts) == 1:
-        yield source_file, row_numbers(source_rows)
-        return
-    rest = source_file
-    for part in parts:
-        # A label may itself have "; " in it, so it is looked up, not split off.
-        label = max((one for one in labels if f"{rest}; ".startswith(f"{one}; ")), key=len)
-        rest = rest[len(label) + 2 :]
-        yield label, row_numbers(part)
 
 
 def _own_header(source: Source) -> tuple[str, ...]:

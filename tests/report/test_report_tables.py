@@ -13,9 +13,9 @@ import pytest
 from report_jobs import HEADER, Job, a_shop, deliver
 
 from backfill import report
-from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.checkpoint import FILE_NAME, Checkpoint, State, addresses
 from backfill.errors import StorageError
-from backfill.report.tables import MARK_COLUMNS, RESULT_COLUMNS, addresses
+from backfill.report.tables import MARK_COLUMNS, RESULT_COLUMNS
 
 
 def write(folder: Path) -> None:
