@@ -26,6 +26,7 @@ _PLACES: Final = {
     "repeated": "on each of its rows",
     "zero_on_rest": "on its first row, and a literal 0 on the others",
 }
+_PRICES: Final = frozenset({"item_each_price", "item_price"})
 #: To no less than this a sample value is clipped.
 _SHORTEST: Final = 8
 
@@ -83,8 +84,8 @@ def _headline(series: Series, width: int) -> Iterator[str]:
             "", f"an order's own values: {_PLACES[series.mapping.order_values]}", width
         )
     for flag, rows in sorted(series.flags.items()):
-        said = "no part of an order" if flag == IGNORED_ROW else f"rejecting their order ({flag})"
-        yield from _labelled("", f"{_count(rows, 'row')} {said}", width)
+        why = "no part of an order" if flag == IGNORED_ROW else flag
+        yield from _labelled("", f"not imported ({why}): {_count(rows, 'row')}", width)
 
 
 def _recognised(series: Series) -> str:
@@ -144,6 +145,8 @@ def _rest(series: Series, width: int) -> Iterator[str]:
     of_orders = () if series.items_only else fields.ORDER_FIELDS
     wanted = (*of_orders, *fields.LINE_FIELDS)
     absent = [each for each in wanted if each not in series.mapping.specs]
+    if len(_PRICES.intersection(absent)) == 1:  # one of the two is enough
+        absent = [each for each in absent if each not in _PRICES]
     if absent:
         yield from _labelled("unmapped", ", ".join(absent), width)
     if series.unused:
@@ -163,6 +166,11 @@ def _notes(inspection: Inspection) -> Iterator[str]:
         yield (
             "No column is mapped to the customer: give --map profile_name=COLUMN (a customer "
             "number will do), or go without with --map profile_name=."
+        )
+    if "total" not in _mapped(inspection) and _mapped(inspection) & _PRICES:
+        yield (
+            "No column holds the orders' totals, so they are the sums of their lines: shipping, "
+            "tax and discounts that stand in columns of their own are not in them."
         )
     if _has_no_account(inspection):
         yield "Nothing says whose orders these are: give --connect-id ID, or map a column to it."

@@ -79,7 +79,7 @@ def test_what_a_known_export_is(tmp_path: Path) -> None:
     assert "shopify (Shopify admin, Orders > Export)" in text
     assert "3 rows, 2 orders, 3 line items" in text
     assert "reference_id                  Name: #1 | #2" in text
-    assert "1 row rejecting their order (voided)" in text
+    assert "not imported (voided): 1 row" in text
     assert "give --connect-id ID" in text
     assert "time zone" not in text
     assert command_in(text) == ["backfill", "validate", str(path), "--connect-id", "YOUR-ID"]
