@@ -53,7 +53,7 @@ def survey(
     for reader, mapping, items_only in sources:
         keys.start_source(joins=items_only)
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
-        narrow = _narrowed(mapping)
+        narrow, inside = _narrowed(mapping), _inside_cells(mapping)
         with (
             spool.writing(folder, reader.table) as write,
             closing(ahead(reader.batches())) as batches,
@@ -61,6 +61,8 @@ def survey(
             for batch in batches:
                 write(batch)
                 _look(one, keys, taken_rows(fields.apply(narrow, batch))[0])
+                if inside is not None:
+                    _look_at_money(one, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
         surveyed.append(one)
@@ -99,7 +101,11 @@ def _look(one: Surveyed, keys: KeySurvey, rows: pa.Table) -> None:
     for name in one.mapping.specs.keys() & fields.TIME_FIELDS:
         seen = convert.survey_times(_array(rows, name))
         one.times[name] = one.times[name] | seen if name in one.times else seen
-    for name in one.mapping.specs.keys() & fields.MONEY_FIELDS:
+    _look_at_money(one, one.mapping, rows)
+
+
+def _look_at_money(one: Surveyed, mapping: fields.Mapping, rows: pa.Table) -> None:
+    for name in mapping.specs.keys() & fields.MONEY_FIELDS:
         amounts = convert.survey_money(_array(rows, name))
         one.money = amounts if one.money is None else one.money | amounts
 
@@ -111,9 +117,18 @@ def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
         condition.field for rule in mapping.rows for condition in rule.when if condition.field
     }
     if mapping.packed is not None:
-        wanted -= set(fields.LINE_FIELDS)  # the amounts are inside a cell with all the rest
+        wanted -= set(fields.LINE_FIELDS)  # see _inside_cells
     kept = {name: spec for name, spec in mapping.specs.items() if name in wanted}
     return replace(mapping, specs=kept, packed=None)
+
+
+def _inside_cells(mapping: fields.Mapping) -> fields.Mapping | None:
+    """Of a mapping with packed line items their amounts alone, each item a row; else None."""
+    if mapping.packed is None:
+        return None
+    packed = mapping.packed.grammar.fields.keys() & fields.MONEY_FIELDS
+    amounts = {name: spec for name, spec in mapping.specs.items() if name in packed}
+    return replace(mapping, specs=amounts, rows=())
 
 
 def _array(rows: pa.Table, name: str) -> pa.Array:
