@@ -194,6 +194,7 @@ class _Resolver:
         if values.null_count == len(values):
             nothing = pa.nulls(self._orders.count, pa.string())
             return OrderText(nothing, self._first, _NO_ROWS)
+        values = self._of_the_first_choice(field, values)
         values = self._without_filling_zeros(field, values)
         if values.null_count == 0:
             same = pc.equal(values.slice(1), values.slice(0, len(values) - 1))
@@ -213,6 +214,20 @@ class _Resolver:
         same = pc.equal(packed.slice(1), packed.slice(0, len(packed) - 1))
         clashing = ~same.to_numpy(zero_copy_only=False) & ~begins[1:]
         return OrderText(taken, np.where(rows < 0, self._first, rows), filled[1:][clashing])
+
+    def _of_the_first_choice(self, field: str, values: pa.Array) -> pa.Array:
+        """Of a SPEC with several choices, what is from the first that any of the order's rows has.
+
+        An export may say one of them on an order's first row only and repeat another, so that
+        its further rows would seem to disagree.
+        """
+        choice = self._orders.column(fields.choice_column(field))
+        if choice.null_count == len(choice):
+            return values
+        ranks = np.where(_present(values), _numbers(choice), np.iinfo(np.int8).max)
+        first = np.full(self._orders.count, np.iinfo(np.int8).max)
+        np.minimum.at(first, self._owners, ranks)
+        return pc.if_else(pa.array(ranks > first[self._owners]), None, values)
 
     def _without_filling_zeros(self, field: str, values: pa.Array) -> pa.Array:
         filling = [

@@ -43,6 +43,7 @@ __all__ = [
     "Spec",
     "apply",
     "build_mapping",
+    "choice_column",
     "mapping_toml",
     "parse_spec",
 ]
@@ -56,7 +57,8 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     text marker (an apostrophe before digits) in order keys, account ids, phones and post codes.
 
     :param table: text columns by the names the mapping was built from, ``_row`` and ``_ragged``.
-    :returns: every field of :data:`FIELDS`; ``flag`` (null; ``ignored_row``: not a row of an
+    :returns: every field of :data:`FIELDS`; the :func:`choice_column` of those with several
+        choices; ``flag`` (null; ``ignored_row``: not a row of an
         order; else the rule that rejects the row's order); ``_row`` and ``_ragged`` as they were;
         ``_mended_source`` (string) and ``_mended_row`` (int64), null unless the export is a
         mended ``rejected_rows.csv``.
@@ -64,7 +66,8 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     rows = table.num_rows
     cells = _Cells(mapping, table)
     lines = mapping.packed.grammar.fields.keys() & mapping.specs if mapping.packed else set()
-    texts = {each: spec.text(cells) for each, spec in mapping.specs.items() if each not in lines}
+    chosen = {each: spec.chosen(cells) for each, spec in mapping.specs.items() if each not in lines}
+    texts = {each: found.text for each, found in chosen.items()}
     flag, no_item = _judge(mapping.rows, texts, cells, rows)
     if no_item.any():
         hidden = pa.array(no_item)
@@ -73,6 +76,7 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
                 texts[each] = pc.if_else(hidden, None, texts[each])
     nothing = pa.nulls(rows, pa.string())
     out = {each: texts.get(each, nothing) for each in FIELDS}
+    out |= {choice_column(each): chosen[each].choice for each in mapping.with_choices}
     out["flag"] = flag
     out["_row"] = table["_row"]
     out["_ragged"] = table["_ragged"]
@@ -81,6 +85,14 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     if mapping.packed is not None:
         return packed.unpack(mapping.packed, lines, cells, pa.table(out))
     return pa.table(out)
+
+
+def choice_column(field: str) -> str:
+    """The column that says, row by row, which of the choices of its SPEC a field is from.
+
+    int8; null for the first, and where the field is null.
+    """
+    return f"_choice {field}"
 
 
 class _Cells:

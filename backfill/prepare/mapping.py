@@ -85,6 +85,13 @@ class Mapping:
         """Fields where a literal zero on an order's further rows says nothing."""
         return frozenset({"total"} if self.order_values == "zero_on_rest" else ())
 
+    @property
+    def with_choices(self) -> tuple[str, ...]:
+        """An order's own fields that are the first that is not blank of several columns."""
+        own = (*ORDER_FIELDS, *ACCOUNT_FIELDS)
+        mapped = (each for each in own if each in self.specs and each != _ORDER_KEY)
+        return tuple(each for each in mapped if len(self.specs[each].choices) > 1)
+
     def column_of(self, field: str) -> str:
         """The name of the field's column, or columns, for a person; the field's own if unmapped."""
         spec = self.specs.get(field)

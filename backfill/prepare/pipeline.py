@@ -140,6 +140,7 @@ def _batches(
     """The second reading: every row of an order in the fields that are mapped in any source."""
     mapped = {field for one in surveyed for field in one.mapping.specs}
     carried = [field for field in fields.FIELDS if field in mapped] + ["flag", "_row", "_ragged"]
+    choices = {field for one in surveyed for field in one.mapping.with_choices}
     for index, one in enumerate(surveyed):
         for batch in spool.batches(folder, one.rows_file):
             rows, ignored = taken_rows(fields.apply(one.mapping, batch))
@@ -149,7 +150,17 @@ def _batches(
                 incoming.add_mended(_mended(rows))
             source = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
             stage.advance(batch.num_rows)
-            yield rows.select(carried).append_column("_source", source)
+            taken = rows.select(carried).append_column("_source", source)
+            yield _with_choices(taken, rows, sorted(choices))
+
+
+def _with_choices(taken: pa.Table, rows: pa.Table, several: Sequence[str]) -> pa.Table:
+    """The rows with their columns of choices; where a source has no choice, it is the first."""
+    only = pa.nulls(rows.num_rows, pa.int8())
+    for name in map(fields.choice_column, several):
+        choice = rows[name] if name in rows.column_names else only
+        taken = taken.append_column(name, choice)
+    return taken
 
 
 def _ignored(rows: pa.Table, source: str) -> list[ProblemRow]:

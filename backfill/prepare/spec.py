@@ -1,6 +1,7 @@
 """The SPEC of ``--map FIELD=SPEC``: where a field's text comes from.
 
-    SPEC      = CHOICE | CHOICE | ...     the first that is not blank in a row
+    SPEC      = CHOICE | CHOICE | ...     the first that is not blank in a row; of an order's own
+                                          values, the first that is not blank in any of its rows
     CHOICE    = a column's name, or a template
     TEMPLATE  = text with columns in braces: {Ship Address1}, {Ship City} {Ship Zip}
 
@@ -14,7 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -63,6 +66,15 @@ class Template:
         return _join([_wrapped(part, column(part.column)) for part in self.parts], self.separators)
 
 
+class Chosen(NamedTuple):
+    """A field's texts, and where they are from."""
+
+    text: pa.StringArray
+    """null where every choice is blank"""
+    choice: pa.Int8Array
+    """which of the choices the text is from; null for the first, and where there is no text"""
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """Where a field's text comes from; see the module's docstring."""
@@ -98,13 +110,21 @@ class Spec:
                 choices.append(kept)
         return Spec(tuple(choices)) if choices else None
 
-    def text(self, column: Callable[[str], pa.StringArray]) -> pa.StringArray:
-        """The field's text in each row, null where every choice is blank.
+    def chosen(self, column: Callable[[str], pa.StringArray]) -> Chosen:
+        """The field's text in each row.
 
         ``column`` gives a column's cleaned cells (blank is null) by name.
         """
-        texts = [choice.text(column) for choice in self.choices]
-        return texts[0] if len(texts) == 1 else pc.coalesce(*texts)
+        first, *others = (choice.text(column) for choice in self.choices)
+        if first.null_count == 0 or all(each.null_count == len(each) for each in others):
+            return Chosen(first, pa.nulls(len(first), pa.int8()))
+        blank = first.is_null().to_numpy(zero_copy_only=False)
+        choice = np.zeros(len(first), dtype=np.int8)
+        for number, each in enumerate(others, start=1):
+            fills = blank & each.is_valid().to_numpy(zero_copy_only=False)
+            choice[fills] = number
+            blank &= ~fills
+        return Chosen(pc.coalesce(first, *others), pa.array(choice, mask=choice == 0))
 
     def __str__(self) -> str:
         return "|".join(_shown(choice) for choice in self.choices)

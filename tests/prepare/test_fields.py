@@ -50,7 +50,7 @@ def minimal(**more: Sequence[str | None]) -> dict[str, Sequence[str | None]]:
 
 def template(text: str, **cells: str | None) -> str | None:
     columns = {name: pa.array([value], pa.string()) for name, value in cells.items()}
-    value: str | None = parse_spec(text).text(lambda name: columns[name])[0].as_py()
+    value: str | None = parse_spec(text).chosen(lambda name: columns[name]).text[0].as_py()
     return value
 
 
@@ -124,7 +124,7 @@ def test_a_template_keeps_every_row_and_every_text(rows: list[list[str | None]])
     """Joined texts are those of the row, in their order, whatever else is blank in the column."""
     columns = dict(zip("abcd", zip(*rows, strict=True), strict=True))
     arrays = {name: pa.array(list(values), pa.string()) for name, values in columns.items()}
-    joined = parse_spec("{a}, {b} {c}; {d}").text(lambda name: arrays[name]).to_pylist()
+    joined = parse_spec("{a}, {b} {c}; {d}").chosen(lambda name: arrays[name]).text.to_pylist()
     assert len(joined) == len(rows)
     for text, row in zip(joined, rows, strict=True):
         present = [cell for cell in row if cell is not None]
