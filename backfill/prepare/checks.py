@@ -67,6 +67,8 @@ class Context:
     now: datetime
     repeated: Indices
     """orders (indices into the chunk) that stood in two sources in the same words"""
+    joined: Indices
+    """orders that begin in one source and go on in another"""
     contradictory: Indices
     """orders that stand in two sources in different words"""
 
@@ -149,6 +151,10 @@ def duplicate_order(draft: Draft, context: Context) -> Iterator[Found]:
 
 def repeated_order(draft: Draft, context: Context) -> Iterator[Found]:
     yield from _at_orders(draft, context.repeated, "reference_id")
+
+
+def joined_order(draft: Draft, context: Context) -> Iterator[Found]:
+    yield from _at_orders(draft, context.joined, "reference_id")
 
 
 def flagged(rule: str) -> Check:

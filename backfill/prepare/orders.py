@@ -10,11 +10,13 @@ order, so that memory stays flat at the price of writing them once more.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -273,12 +275,13 @@ def _split(batches: Iterable[pa.Table], plan: KeyPlan, paths: list[Path]) -> Non
 # --- the same order in several sources ----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(NamedTuple):
     """Orders that stand in more than one source."""
 
     repeated: Indices
     """orders that every source has in the same words: taken once"""
+    joined: Indices
+    """orders that begin in one source and go on in another"""
     contradictory: Indices
     """orders whose copies differ"""
 
@@ -287,8 +290,9 @@ def take_once(orders: OrderRows, plan: KeyPlan) -> tuple[OrderRows, Copies]:
     """Settle orders that stand in several sources.
 
     A copy in the same words is dropped. Rows that go on where the source before them ended (one
-    export cut in two) are joined, and so are line items from a source of their own. Anything
-    else is contradictory, and all its rows stay.
+    export cut in two) are joined, unless all rows of the one part stand in the other: that is no
+    cut, but an order that was added to between two exports. Line items from a source of their own
+    are joined. Anything else is contradictory, and all its rows stay.
     """
     rows = orders.rows
     words_of = [name for name in rows.column_names if not name.startswith("_")]
@@ -296,6 +300,7 @@ def take_once(orders: OrderRows, plan: KeyPlan) -> tuple[OrderRows, Copies]:
     follows = np.diff(orders.owners, prepend=-1) == 0
     shared = np.unique(orders.owners[(np.diff(sources, prepend=-1) != 0) & follows])
     repeated: list[int] = []
+    joined: list[int] = []
     contradictory: list[int] = []
     dropped = np.zeros(rows.num_rows, dtype=bool)
     for order in shared.tolist():
@@ -306,12 +311,15 @@ def take_once(orders: OrderRows, plan: KeyPlan) -> tuple[OrderRows, Copies]:
             if words[number].equals(words[0]):
                 dropped[first:last] = True
                 repeated.append(order)
-            elif not _goes_on(plan, rows, parts[number - 1], parts[number]):
+            elif _goes_on(plan, rows, *parts[number - 1 : number + 1]) and not _one_has_all(
+                *words[number - 1 : number + 1]
+            ):
+                joined.append(order)
+            else:
                 contradictory.append(order)
                 break
     copies = Copies(
-        np.unique(np.array(repeated, dtype=np.int64)),
-        np.unique(np.array(contradictory, dtype=np.int64)),
+        *(np.unique(np.array(each, dtype=np.int64)) for each in (repeated, joined, contradictory))
     )
     return (orders.without(dropped) if repeated else orders), copies
 
@@ -333,3 +341,9 @@ def _goes_on(
     last = int(plan.positions(rows.slice(before[1] - 1, 1))[0])
     first = int(plan.positions(rows.slice(after[0], 1))[0])
     return last + 1 in plan.sources.ends and first in plan.sources.firsts.values()
+
+
+def _one_has_all(one: pa.Table, other: pa.Table) -> bool:
+    """Whether every row of one part stands in the other in the same words."""
+    first, second = (Counter(zip(*part.to_pydict().values(), strict=True)) for part in (one, other))
+    return first <= second or second <= first

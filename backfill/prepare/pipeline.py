@@ -190,7 +190,7 @@ def _drafted(
     moment = datetime.now(UTC).replace(microsecond=0)
     for orders in whole_orders(batches, plan, folder):
         orders, copies = take_once(orders, plan)
-        context = Context(settings, moment, copies.repeated, copies.contradictory)
+        context = Context(settings, moment, *copies)
         yield draft(orders, read_as, affiliates, settings), context
 
 

@@ -24,7 +24,8 @@ class Rule:
     skips: bool = False
     """the order is fine and set aside as ``skipped``, not rejected"""
     settles: bool = False
-    """all is said with it: the order is no purchase, or there are two of it"""
+    """all is said with it: the order is no purchase, there are two of it, or its cells may stand
+    in the wrong columns"""
 
 
 RULES: tuple[Rule, ...] = (
@@ -41,11 +42,13 @@ RULES: tuple[Rule, ...] = (
         "The row has more or fewer cells than the header: put the missing or surplus separator "
         "or quote right",
         checks.ragged_row,
+        settles=True,
     ),
     Rule(
         "duplicate_order",
         "error",
-        "The order stands in two exports with different contents: leave out the older copy",
+        "The order stands in two exports with different contents: leave out the older copy, or "
+        "give the exports in their sequence if one was cut in two in the middle of the order",
         checks.duplicate_order,
         settles=True,
     ),
@@ -207,6 +210,13 @@ RULES: tuple[Rule, ...] = (
         "warning",
         "The order stands in two exports in the same words: it is taken once",
         checks.repeated_order,
+    ),
+    Rule(
+        "joined_order",
+        "warning",
+        "The order's rows end one export and begin another, as when an export is cut in two: they "
+        "are joined; check the order if these were two exports of different days",
+        checks.joined_order,
     ),
     Rule(
         "created_from_other_time",

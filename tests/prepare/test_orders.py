@@ -114,8 +114,8 @@ def test_the_plan_knows_how_many_rows_will_be_open(tmp_path: Path) -> None:
 
 def once(
     sources: list[list[tuple[str, str]]], *, joins: int | None = None
-) -> tuple[list[tuple[str, str]], list[int], list[int]]:
-    """What is left of rows (key, text), with the repeated and the contradictory orders."""
+) -> tuple[list[tuple[str, str]], list[int], list[int], list[int]]:
+    """What is left of rows (key, text); the repeated, the joined and the contradictory orders."""
     survey = KeySurvey()
     tables = []
     for index, rows in enumerate(sources):
@@ -140,14 +140,14 @@ def once(
     left = zip(
         settled.rows["reference_id"].to_pylist(), settled.rows["text"].to_pylist(), strict=True
     )
-    return list(left), copies.repeated.tolist(), copies.contradictory.tolist()
+    return list(left), *(each.tolist() for each in copies)
 
 
 def test_the_same_order_in_two_overlapping_files_is_taken_once() -> None:
     """And a real duplicate line inside one file stays."""
     first = [("a", "x"), ("b", "y"), ("b", "y")]
     second = [("z", "q"), ("b", "y"), ("b", "y"), ("c", "w")]
-    left, repeated, contradictory = once([first, second])
+    left, repeated, _, contradictory = once([first, second])
     assert left == [("a", "x"), ("b", "y"), ("b", "y"), ("z", "q"), ("c", "w")]
     assert (repeated, contradictory) == ([1], [])
 
@@ -156,7 +156,7 @@ def test_copies_that_differ_are_contradictory() -> None:
     """Nothing is dropped of them, so that both can be shown."""
     first = [("b", "y"), ("c", "1")]
     second = [("a", "x"), ("b", "changed")]
-    left, repeated, contradictory = once([first, second])
+    left, repeated, _, contradictory = once([first, second])
     assert sorted(left) == sorted([*first, *second])
     assert (repeated, contradictory) == ([], [0])
 
@@ -165,15 +165,25 @@ def test_an_export_cut_in_the_middle_of_an_order_is_joined() -> None:
     """The order's rows end the first file and begin the second."""
     first = [("a", "x"), ("b", "1")]
     second = [("b", "2"), ("c", "w")]
-    left, repeated, contradictory = once([first, second])
+    left, *copies = once([first, second])
     assert left == [("a", "x"), ("b", "1"), ("b", "2"), ("c", "w")]
-    assert (repeated, contradictory) == ([], [])
+    assert copies == [[], [1], []]
+
+
+def test_an_order_that_was_added_to_between_two_exports_is_no_cut() -> None:
+    """Joined, its first lines would be there twice."""
+    first = [("a", "x"), ("b", "1"), ("b", "2")]
+    second = [("b", "1"), ("b", "2"), ("b", "3"), ("c", "w")]
+    for sources in ([first, second], [[("a", "x"), *second[:3]], [*first[1:], ("c", "w")]]):
+        left, *copies = once(sources)
+        assert len(left) == 7
+        assert copies == [[], [], [1]]
 
 
 def test_line_items_from_a_file_of_their_own_are_joined() -> None:
     """They are no copies of the order, wherever they stand."""
     first = [("a", "x"), ("b", "1"), ("c", "2")]
     items = [("c", "item"), ("a", "item"), ("b", "item")]
-    left, repeated, contradictory = once([first, items], joins=1)
+    left, repeated, _, contradictory = once([first, items], joins=1)
     assert len(left) == 6
     assert (repeated, contradictory) == ([], [])

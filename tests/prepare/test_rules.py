@@ -333,12 +333,22 @@ def test_copies_in_two_files_are_taken_once_or_refused(tmp_path: Path) -> None:
     assert ("duplicate_order", "reference_id", "other") in problems
 
 
+def test_an_order_at_the_cut_between_two_files_is_joined_with_a_warning(tmp_path: Path) -> None:
+    """Two exports that meet there by chance would look the same, so it is said."""
+    first = [{"reference_id": "a"}, {"reference_id": "cut", "total": "70"}]
+    second = [{"reference_id": "cut", "total": "70", "item_name": "Hat"}, {"reference_id": "b"}]
+    problems, states = found(tmp_path, first, second)
+    assert states == [("a", "pending"), ("cut", "pending"), ("b", "pending")]
+    assert problems == [("joined_order", "reference_id", "cut")]
+
+
 def test_every_rule_is_tested_here() -> None:
     """A rule added without a row that breaks it does not pass."""
     elsewhere = {
         "history_not_requested",
         "ragged_row",
         "repeated_order",
+        "joined_order",
         "duplicate_order",
         # By the row rules of a platform, in the golden tests; and an order grid, below.
         "voided",
