@@ -127,13 +127,18 @@ def _rendered(checkpoint: Checkpoint, notice: Notice) -> list[Message]:
 
 def _check_template(notice: Notice) -> None:
     try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(notice.template) if name}
-        blank = [name for _, name, _, _ in string.Formatter().parse(notice.template) if name == ""]
+        parts = list(string.Formatter().parse(notice.template))
     except ValueError as exc:
         raise UsageError(
             f"the template cannot be read: {exc}", hint="write braces that are text as {{ and }}"
         ) from exc
-    if unknown := sorted(fields - set(FIELDS)) or blank:
+    fields = {
+        # '{orders!r}' and '{orders:>9}' are fields that nobody knows either
+        f"{name}{f'!{conversion}' if conversion else ''}{f':{spec}' if spec else ''}"
+        for _, name, spec, conversion in parts
+        if name is not None
+    }
+    if unknown := sorted(fields - set(FIELDS)):
         raise UsageError(
             f"the template has a field that is not known: {{{unknown[0]}}}",
             hint=f"there are {', '.join(f'{{{name}}}' for name in FIELDS)}",
