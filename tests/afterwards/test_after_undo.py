@@ -1,0 +1,209 @@
+"""``backfill undo``: what this job created goes, all else stays, whatever interrupts it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from after_jobs import (
+    JOB,
+    ROOT,
+    asked,
+    assert_as_meant,
+    keys_in,
+    killed,
+    orders,
+    states,
+    to,
+    typed,
+    write,
+)
+
+from backfill.sandbox.process import SandboxProcess
+
+
+def imported(sandbox: SandboxProcess, count: int, *, existing: int = 0) -> None:
+    """A finished job of orders of which some were in Shout before."""
+    rows = orders(range(1, count + 1))
+    if existing:
+        write("before.csv", rows[: 2 * existing])
+        assert typed("run", "before.csv", *to(sandbox)) == 0
+    write("orders.csv", rows)
+    assert typed("run", "orders.csv", *to(sandbox)) == 0
+    counts = {"created": count - existing, "existing": existing}
+    assert states() == {state: n for state, n in counts.items() if n}
+
+
+def test_an_undo_takes_back_what_the_job_created_and_a_run_sends_it_again(
+    sandbox: SandboxProcess,
+) -> None:
+    """With 50 orders that were there before, kills in the middle, twice: the 50 remain, all others
+    are gone; run once more, and all are there exactly once."""
+    imported(sandbox, 400, existing=50)
+    before = [one for one in sandbox.orders() if one["id"] <= 50]
+    for left in (330, 200):
+        undo = ["undo", JOB, *to(sandbox), "--rate", "250"]
+        assert killed(undo, lambda: sandbox.stats()["orders"] <= left)  # noqa: B023
+    assert typed("undo", JOB, *to(sandbox)) == 0
+    assert sandbox.orders() == before
+    assert states() == {"existing": 50, "undone": 350}
+    assert typed("undo", JOB, *to(sandbox)) == 0, "once more is no harm"
+    assert typed("run", "--job", JOB, *to(sandbox)) == 0
+    assert states() == {"existing": 50, "created": 350}
+    assert_as_meant(sandbox)
+
+
+def test_a_run_after_a_killed_undo_settles_what_was_being_deleted(
+    sandbox: SandboxProcess,
+) -> None:
+    """Instead of finishing the undo the job is run again: every order is there exactly once."""
+    imported(sandbox, 200)
+    assert killed(
+        ["undo", JOB, *to(sandbox), "--rate", "200"], lambda: sandbox.stats()["orders"] < 120
+    )
+    assert typed("run", "--job", JOB, *to(sandbox)) == 0
+    assert states() == {"created": 200}
+    assert_as_meant(sandbox)
+
+
+def test_trouble_on_the_wire(sandbox: SandboxProcess) -> None:
+    """Deletions that are dropped, hang, fail before and after: all gone, and back after a run."""
+    imported(sandbox, 150)
+    kinds = (
+        *("drop_before_commit", "drop_after_commit", "error_before_commit", "error_after_commit"),
+        *("html", "late_commit"),
+    )
+    bad = [{"kind": kind, "p": 0.05, "on": ["delete"]} for kind in kinds]
+    bad[-1]["seconds"] = 0.1
+    sandbox.set_faults({"seed": 5, "rate_limit": 500, "fault": bad})
+    assert typed("undo", JOB, *to(sandbox, timeout=0.4)) == 0
+    assert (sandbox.stats()["orders"], states()) == (0, {"undone": 150})
+    sandbox.set_faults({})
+    assert typed("run", "--job", JOB, *to(sandbox)) == 0
+    assert_as_meant(sandbox)
+
+
+def test_an_order_that_somebody_else_made_anew_stays(
+    sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Deleted and created again by another hand, it has another id in Shout: not ours, exit 3."""
+    imported(sandbox, 12)
+    (theirs,) = sandbox.orders(reference_id="#5")
+    sandbox.delete_order(theirs["id"])
+    write("anew.csv", orders([5]))
+    assert typed("run", "anew.csv", *to(sandbox)) == 0
+    assert typed("undo", JOB, *to(sandbox)) == 3
+    assert keys_in(sandbox) == {("A3", "#5"): 1}
+    assert states() == {"undone": 11, "created": 1}
+    assert "stays in Shout: #5: it is another order by now" in capsys.readouterr().out
+
+
+def test_an_order_whose_id_is_not_known_is_told_by_its_content(sandbox: SandboxProcess) -> None:
+    """Where the answer named no id, an order with other content is not deleted."""
+    imported(sandbox, 6)
+    import sqlite3
+
+    with sqlite3.connect(JOB / "checkpoint.sqlite") as db:
+        db.execute("UPDATE orders SET shout_order_id = NULL")
+    db.close()
+    changed = sandbox.orders()[0]
+    sandbox.change_order(changed["id"], total_cents=1)
+    assert typed("undo", JOB, *to(sandbox)) == 3
+    assert [one["id"] for one in sandbox.orders()] == [changed["id"]]
+
+
+def test_narrowed_by_account_date_and_number(sandbox: SandboxProcess) -> None:
+    """--account, --since and --limit leave the rest alone."""
+    imported(sandbox, 30)
+    assert typed("undo", JOB, "--account", "A1", "--limit", "4", *to(sandbox)) == 0
+    assert asked("SELECT DISTINCT account_id FROM orders WHERE state = 'undone'") == [("A1",)]
+    assert sandbox.stats()["orders"] == 26
+    assert typed("undo", JOB, "--since", "2999-01-01", *to(sandbox)) == 0
+    assert sandbox.stats()["orders"] == 26
+    assert typed("undo", JOB, "--since", "yesterday", *to(sandbox)) == 2
+    assert typed("undo", JOB, "--since", "2020-01-01", *to(sandbox)) == 0
+    assert sandbox.stats()["orders"] == 0
+
+
+def test_what_is_undone_can_be_left_undone(
+    sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run says that it creates undone orders again; --leave-undone, and retry, do not."""
+    imported(sandbox, 9)
+    assert typed("undo", JOB, "--account", "A1", *to(sandbox)) == 0
+    assert "would create what was taken back again" in capsys.readouterr().out
+    assert typed("run", "--job", JOB, "--leave-undone", *to(sandbox)) == 0
+    assert typed("retry", JOB, *to(sandbox)) == 0
+    assert states() == {"created": 6, "undone": 3}
+    words = [*to(sandbox), "--progress", "plain"]
+    assert typed("run", "--job", JOB, *words) == 0
+    assert "3 orders that were undone are created again" in capsys.readouterr().err
+    assert_as_meant(sandbox)
+
+
+def test_undone_orders_take_a_corrected_export(sandbox: SandboxProcess) -> None:
+    """Undo, mend the export, run: what comes is the new content; what is gone stays away."""
+    imported(sandbox, 10)
+    assert typed("undo", JOB, *to(sandbox)) == 0
+    write("orders.csv", orders(range(2, 11), profile_name="Janet S."))
+    assert typed("validate", "orders.csv", "--progress", "none") == 0
+    assert states() == {"undone": 10}, "a dry run decides nothing"
+    assert typed("run", "orders.csv", *to(sandbox)) == 0
+    assert states() == {"created": 9, "undone": 1}
+    assert {one["order"]["profile_name"] for one in sandbox.orders()} == {"Janet S."}
+    assert_as_meant(sandbox)
+
+
+def test_wrong_credentials_stop_it(sandbox: SandboxProcess) -> None:
+    """401 on the first deletion: exit 4, nothing is gone, and everything is still ours."""
+    imported(sandbox, 10)
+    fault = {"kind": "error_before_commit", "status": 403, "on": ["delete"]}
+    sandbox.set_faults({"fault": [fault]})
+    assert typed("undo", JOB, *to(sandbox)) == 4
+    assert (sandbox.stats()["orders"], states()) == (10, {"created": 10})
+
+
+def test_a_server_that_only_says_it_deletes_is_found_out(sandbox: SandboxProcess) -> None:
+    """The first deletion goes alone and is looked up: nothing follows one that did not work."""
+    imported(sandbox, 10)
+    fault = {"kind": "error_before_commit", "status": 200, "on": ["delete"]}
+    sandbox.set_faults({"fault": [fault]})
+    assert typed("undo", JOB, *to(sandbox)) == 4
+    assert sandbox.stats()["requests"]["arrived"]["delete"] == 1
+    sandbox.set_faults({})
+    assert typed("undo", JOB, *to(sandbox)) == 0
+    assert sandbox.stats()["orders"] == 0
+
+
+def test_it_asks_first(sandbox: SandboxProcess) -> None:
+    """Counts and host are shown, and the host has to be typed; anything else deletes nothing."""
+    imported(sandbox, 3)
+    ours, theirs = pty.openpty()
+    words = ["undo", str(JOB), "--api-url", "https://shout.example"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "backfill", *words, "--progress", "none"],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as child:
+        os.write(ours, b"yes\n")
+        _, said = child.communicate(timeout=60)
+    os.close(theirs)
+    os.close(ours)
+    assert child.returncode == 4, said
+    assert "Orders will be DELETED from Shout at shout.example" in said
+    assert "3 in 3 accounts" in said
+    assert "not confirmed, so nothing was deleted" in said
+    assert states() == {"created": 3}
+
+
+def test_no_job_is_made(sandbox: SandboxProcess) -> None:
+    """A folder that is no job is a plain mistake."""
+    assert typed("undo", "nowhere.backfill", *to(sandbox)) == 2
+    assert not Path("nowhere.backfill").exists()
