@@ -21,10 +21,10 @@ so rules 2 and 3 hold through a power loss as well, as far as the disk keeps its
 
 from __future__ import annotations
 
-from backfill.checkpoint.addresses import addresses
 from backfill.checkpoint.adopt import adopt
 from backfill.checkpoint.connection import now
 from backfill.checkpoint.incoming import Incoming
+from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
     FILE_NAME,
     INCOMING_NAME,

@@ -18,8 +18,8 @@ import os
 import sqlite3
 from pathlib import Path
 
-from backfill.checkpoint.addresses import addresses
 from backfill.checkpoint.connection import storage_errors
+from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
     CHANGE_COLUMNS,
     FILE_NAME,

@@ -77,12 +77,11 @@ class KeySurvey:
         starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
         if not self._keys:
             self._keys.append(pa.array([], pa.string()))
-        keys = pa.chunked_array(self._keys, pa.string()).combine_chunks()
-        self._keys.clear()
         self._starts.clear()
-        encoded = keys.dictionary_encode()
-        codes = np.array(pc.fill_null(encoded.indices, -1))
-        distinct = len(encoded.dictionary)
+        encoded = pa.chunked_array(self._keys, pa.string()).dictionary_encode()
+        self._keys.clear()
+        distinct = len(encoded.chunk(0).dictionary)  # the chunks share one
+        codes = np.concatenate([pc.fill_null(part.indices, -1) for part in encoded.chunks])
         keyless = codes < 0
         codes[keyless] = distinct + np.arange(int(keyless.sum()), dtype=np.int32)
         sources = Sources(
@@ -246,7 +245,7 @@ def _through_disk(
         for path in paths:
             if not path.exists():
                 continue
-            with pa.memory_map(str(path)) as source:
+            with pa.OSFile(str(path)) as source:
                 rows = pa.ipc.open_stream(source).read_all()
             yield from OrderRows.of(rows, plan.codes(plan.positions(rows))).chunks(CHUNK_ROWS)
             path.unlink()

@@ -117,7 +117,8 @@ def _in_background(store: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.T
 
 @contextmanager
 def _opened(path: Path, only: str | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
-    with _told(path, "read"), pa.memory_map(str(path)) as file:
+    # No memory map: its pages would count as the process's own memory, the whole file in the end.
+    with _told(path, "read"), pa.OSFile(str(path)) as file:
         schema = pa.ipc.open_file(file).schema
         fields = None if only is None else [schema.get_field_index(only)]
         options = pa.ipc.IpcReadOptions(included_fields=fields)
