@@ -76,7 +76,7 @@ class KeySurvey:
         """What is known once all keys were seen."""
         starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
         if not self._keys:
-            self._keys.append(pa.array([], pa.string()))
+            return KeyPlan(self._sources(), starts, np.empty(0, dtype=np.int32))
         self._starts.clear()
         encoded = pa.chunked_array(self._keys, pa.string()).dictionary_encode()
         self._keys.clear()
@@ -84,10 +84,11 @@ class KeySurvey:
         codes = np.concatenate([pc.fill_null(part.indices, -1) for part in encoded.chunks])
         keyless = codes < 0
         codes[keyless] = distinct + np.arange(int(keyless.sum()), dtype=np.int32)
-        sources = Sources(
-            np.array(self._bases, dtype=np.int64), self._firsts, self._ends, self._joins
-        )
-        return KeyPlan(sources, starts, codes)
+        return KeyPlan(self._sources(), starts, codes)
+
+    def _sources(self) -> Sources:
+        bases = np.array(self._bases, dtype=np.int64)
+        return Sources(bases, self._firsts, self._ends, self._joins)
 
 
 @dataclass(frozen=True, slots=True)
