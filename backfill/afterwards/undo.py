@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from backfill import steps
 from backfill.checkpoint import Checkpoint, State
-from backfill.checkpoint.afterwards import Selection, count_to_undo
+from backfill.checkpoint.afterwards import Selection, sums_of, to_undo
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
 from backfill.steps import Tell
@@ -25,24 +27,18 @@ def undo(
     interrupted run are not known to be ours: a run settles them first.
     """
     with steps.opened_and_held(run, progress) as checkpoint:
-        orders, accounts, cents = count_to_undo(checkpoint, which)
-        if not orders:
+        ids = to_undo(checkpoint, which)[: run.limit]
+        if not ids:
             tell("Nothing to take back: no order that this job created is selected.")
             return steps.DONE
-        now = orders if run.limit is None else min(orders, run.limit)
-        host = steps.host_of(api)
-        steps.ask(
-            api,
-            run,
-            _before(checkpoint, host, now, orders, accounts, cents),
-            otherwise="nothing was deleted",
-        )
+        summary = _before(checkpoint, steps.host_of(api), ids)
+        steps.ask(api, run, summary, otherwise="nothing was deleted")
         from backfill.deliver.undo import Undo
         from backfill.deliver.walk import walk
 
-        errand = Undo(checkpoint, which, run.limit)
+        errand = Undo(checkpoint, ids)
         try:
-            walk(errand, api, total=now, progress=progress)
+            walk(errand, api, total=len(ids), progress=progress)
         finally:
             undone = errand.done[State.UNDONE]
             tell(f"Taken back: {undone:,} orders.")
@@ -52,6 +48,10 @@ def undo(
                 tell(f"  stays in Shout: {key}: {why}"[:160])
             if len(errand.stay) > _SHOWN:
                 tell(f"  and {len(errand.stay) - _SHOWN:,} more")
+            if in_doubt := _in_doubt(checkpoint):
+                tell(
+                    f"  {in_doubt:,} in doubt from an interrupted run were not touched: run it again"
+                )
             if checkpoint.counts()[State.UNDONE]:
                 tell(
                     f"'backfill run --job {run.job}' would create what was taken back again;"
@@ -60,22 +60,24 @@ def undo(
     return steps.SOME_DID_NOT_GO if errand.stay else steps.DONE
 
 
-def _before(
-    checkpoint: Checkpoint, host: str, now: int, orders: int, accounts: int, cents: int
-) -> list[str]:
+def _before(checkpoint: Checkpoint, host: str, ids: Sequence[int]) -> list[str]:
     counts = checkpoint.counts()
+    accounts, cents = sums_of(checkpoint, ids)
     lines = [
         "",
         f"Orders will be DELETED from Shout at {host}: those that this job created.",
-        f"  orders     {now:,}"
-        + (f" of {orders:,} that are selected" if now < orders else "")
-        + f" in {accounts:,} accounts",
-        f"  money      {cents / 100:,.2f}" + (" in all that are selected" if now < orders else ""),
+        f"  orders     {len(ids):,} in {accounts:,} accounts",
+        f"  money      {cents / 100:,.2f}",
     ]
-    if counts[State.EXISTING]:
-        lines.append(f"  staying    {counts[State.EXISTING]:,} that were there before this job")
-    if in_doubt := _in_doubt(checkpoint):
-        lines.append(f"  staying    {in_doubt:,} in doubt; a run settles them first")
+    in_doubt = _in_doubt(checkpoint)
+    begun = counts[State.SENDING] - in_doubt
+    for count, what in (
+        (counts[State.CREATED] + begun - len(ids), "that are not selected"),
+        (counts[State.EXISTING], "that were there before this job"),
+        (in_doubt, "in doubt from an interrupted run, which settles them when it is run again"),
+    ):
+        if count:
+            lines.append(f"  staying    {count:,} {what}")
     return lines
 
 

@@ -11,6 +11,7 @@ byte of its request leaves, and what became of it before anything else is begun.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -205,20 +206,36 @@ class TakenBack:
     reason: str | None = None
 
 
-def advance_undo(
-    checkpoint: Checkpoint,
-    done: Sequence[TakenBack],
-    which: Selection,
-    *,
-    after: int,
-    claim: int,
-) -> list[Sent]:
-    """Write down what became of orders, and begin to take back ``claim`` more with a higher id.
-
-    Begun and not ended by an earlier undo come first, whatever is selected. When this returns, the
-    results are on disk, and so is that each of the orders given out may be deleted now.
-    """
+def to_undo(checkpoint: Checkpoint, which: Selection) -> list[int]:
+    """The ids of the orders to take back: begun by an earlier undo, or created and selected."""
     where, values = which.where()
+    begun = checkpoint.query(
+        "SELECT id FROM orders WHERE state = 'sending' AND rule = ? ORDER BY id", (UNDOING,)
+    ).fetchall()
+    created = checkpoint.query(
+        f"SELECT id FROM orders WHERE state = 'created'{where} ORDER BY id", values
+    ).fetchall()
+    return [row[0] for row in (*begun, *created)]
+
+
+def sums_of(checkpoint: Checkpoint, ids: Sequence[int]) -> tuple[int, int]:
+    """How many accounts orders belong to, and their money in cents."""
+    row = checkpoint.query(
+        "SELECT count(DISTINCT account_id), coalesce(sum(total_cents), 0) FROM orders"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(ids),),
+    ).fetchone()
+    return row[0], row[1]
+
+
+def advance_undo(
+    checkpoint: Checkpoint, done: Sequence[TakenBack], ids: Sequence[int]
+) -> list[Sent]:
+    """Write down what became of orders, and begin to take back those with ``ids``.
+
+    When this returns, the results are on disk, and so is that each of the orders given out may be
+    deleted now.
+    """
     with checkpoint.writing() as db:
         stamp = now()
         db.executemany(
@@ -226,30 +243,12 @@ def advance_undo(
             " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state = 'sending'",
             [(one.state, one.state, one.reason, stamp, one.id) for one in done],
         )
-        if not claim:
-            return []
-        rows = db.execute(
-            f"SELECT {_SENT} FROM orders WHERE id > ?"
-            f" AND ((state = 'sending' AND rule = ?) OR (state = 'created'{where}))"
-            " ORDER BY id LIMIT ?",
-            (after, UNDOING, *values, claim),
-        ).fetchall()
+        items = sent_orders(checkpoint, ids) if ids else []
         db.executemany(
             "UPDATE orders SET state = 'sending', rule = ?, updated_at = ? WHERE id = ?",
-            [(UNDOING, stamp, row["id"]) for row in rows],
+            [(UNDOING, stamp, one) for one in ids],
         )
-    return [_sent(row) for row in rows]
-
-
-def count_to_undo(checkpoint: Checkpoint, which: Selection) -> tuple[int, int, int]:
-    """What an undo would take back: orders, accounts, cents."""
-    where, values = which.where()
-    row = checkpoint.query(
-        "SELECT count(*), count(DISTINCT account_id), coalesce(sum(total_cents), 0) FROM orders"
-        f" WHERE (state = 'sending' AND rule = ?) OR (state = 'created'{where})",
-        (UNDOING, *values),
-    ).fetchone()
-    return row[0], row[1], row[2]
+    return items
 
 
 # --- putting right ---------------------------------------------------------------------------

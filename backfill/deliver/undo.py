@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import inf
 
 from backfill.checkpoint import Checkpoint, State
-from backfill.checkpoint.afterwards import Selection, Sent, TakenBack, advance_undo
+from backfill.checkpoint.afterwards import Sent, TakenBack, advance_undo
 from backfill.deliver.api import Answer
 from backfill.deliver.compare import Order as ShownOrder
 from backfill.deliver.compare import shout_id
@@ -35,11 +34,11 @@ class Undo:
     name = "taking back"
     unit = "orders"
 
-    def __init__(self, checkpoint: Checkpoint, which: Selection, limit: int | None) -> None:
+    def __init__(self, checkpoint: Checkpoint, ids: Sequence[int]) -> None:
+        """:param ids: the orders to take back, in this order."""
         self._checkpoint = checkpoint
-        self._which = which
-        self._left = inf if limit is None else limit
-        self._last = 0
+        self._ids = ids
+        self._taken = 0
         self._proven = False
         self.done: Counter[State] = Counter()
         """Orders by the state that they came to."""
@@ -55,13 +54,10 @@ class Undo:
 
     def advance(self, done: Sequence[TakenBack], room: int) -> Sequence[Sent]:
         """Write down what was done, and begin with the next orders."""
-        claim = int(min(room, self._left))
-        items = advance_undo(self._checkpoint, done, self._which, after=self._last, claim=claim)
+        ids = self._ids[self._taken : self._taken + room]
+        self._taken += len(ids)
         self.done.update(one.state for one in done)
-        self._left -= len(items)
-        if items:
-            self._last = items[-1].claim.id
-        return items
+        return advance_undo(self._checkpoint, done, ids) if done or ids else []
 
     async def see_through(self, item: Sent, shout: Shout) -> TakenBack:
         """Take one order back."""

@@ -24,7 +24,7 @@ def imported(sandbox: SandboxProcess, accounts: int, *, each: int = 1) -> None:
 
 def message_states() -> dict[str, str]:
     """Account ids, with the state of their message."""
-    return dict(asked("SELECT account_id, state FROM notifications"))  # type: ignore[arg-type]
+    return dict(asked("SELECT account_id, state FROM notifications"))
 
 
 def got(sandbox: SandboxProcess) -> Counter[str]:

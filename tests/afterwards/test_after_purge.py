@@ -19,8 +19,8 @@ PERSONAL = ("profile_name", "profile_phone_number", "profile_email", "profile_sh
 def sample(name: str) -> tuple[list[str], set[str]]:
     """The options of a sample export, and every personal cell in it that is long enough to tell."""
     samples = ROOT / "sample_data"
-    for file in (name, "affiliates.csv"):
-        shutil.copy(samples / file, file)
+    for each in (name, "affiliates.csv"):
+        shutil.copy(samples / each, each)
     options = json.loads((samples / "expected.json").read_bytes())[name]["options"]
     with open(name, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)

@@ -9,6 +9,7 @@ import pytest
 from after_jobs import JOB, begin, orders, to, typed, write
 
 from backfill import status
+from backfill.checkpoint import State
 from backfill.sandbox.process import SandboxProcess
 from backfill.status import Status
 
@@ -65,7 +66,7 @@ def test_a_watch_writes_over_itself_in_a_terminal(monkeypatch: pytest.MonkeyPatc
         if found is None:
             raise KeyboardInterrupt
         return Status(
-            states={state: found.get(state.value, 0) for state in status.State},
+            states={state: found.get(state.value, 0) for state in State},
             accounts=[],
             created_a_minute=0.0,
             last_errors=[],

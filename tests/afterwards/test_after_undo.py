@@ -46,7 +46,7 @@ def test_an_undo_takes_back_what_the_job_created_and_a_run_sends_it_again(
     imported(sandbox, 400, existing=50)
     before = [one for one in sandbox.orders() if one["id"] <= 50]
     for left in (330, 200):
-        undo = ["undo", JOB, *to(sandbox), "--rate", "250"]
+        undo: list[str | Path] = ["undo", JOB, *to(sandbox), "--rate", "250"]
         assert killed(undo, lambda: sandbox.stats()["orders"] <= left)  # noqa: B023
     assert typed("undo", JOB, *to(sandbox)) == 0
     assert sandbox.orders() == before
