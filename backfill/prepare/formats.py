@@ -88,6 +88,7 @@ class Packed:
     sign: str
     """what stands between a part's name and its value"""
     fields: Mapping[str, str]
+    """the part that each field is from; of several joined with ``|``, the first not blank"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,9 @@ def unpack(
     out = rows.take(owners)
     for field in fields:
         at = out.schema.get_field_index(field)
-        out = out.set_column(at, field, clean(_part(grammar, grammar.fields[field], texts)))
+        choices = grammar.fields[field].split("|")
+        values = pc.coalesce(*(clean(_part(grammar, name, texts)) for name in choices))
+        out = out.set_column(at, field, values)
     return out
 
 
