@@ -154,9 +154,10 @@ def _time_style(
         style = evidence.settle(date_order)
     contradicted = date_order is None and style.conflicting and evidence.undecided is not None
     if style.ambiguous or contradicted:
+        why = " (other dates have the month first, and others the day)" if contradicted else ""
         raise UsageError(
             f"{one.table.source}: column {one.mapping.column_of(name)!r}: day and month cannot be "
-            f"told apart in dates like {evidence.undecided!r}",
+            f"told apart in dates like {evidence.undecided!r}{why}",
             hint="say which comes first: --date-order mdy (month first) or --date-order dmy",
         )
     return style
