@@ -326,7 +326,7 @@ def bad_quantity(draft: Draft, context: Context) -> Iterator[Found]:
 
 def no_line_items(draft: Draft, context: Context) -> Iterator[Found]:
     empty = np.diff(draft.lines.starts) == 0
-    itemised = _itemised(draft)
+    itemised = _itemised(draft, context)
     no_total = _null(draft.texts["total"].values)
     yield from _at_orders(draft, empty & (itemised | no_total), None)
 
@@ -334,11 +334,13 @@ def no_line_items(draft: Draft, context: Context) -> Iterator[Found]:
 def totals_only(draft: Draft, context: Context) -> Iterator[Found]:
     empty = np.diff(draft.lines.starts) == 0
     no_total = _null(draft.texts["total"].values)
-    yield from _at_orders(draft, empty & ~_itemised(draft) & ~no_total, "total")
+    yield from _at_orders(draft, empty & ~_itemised(draft, context) & ~no_total, "total")
 
 
-def _itemised(draft: Draft) -> Flags:
-    """Orders whose source has columns for line items."""
+def _itemised(draft: Draft, context: Context) -> Flags:
+    """Orders whose line items should be there: in their own source, or in a file of items."""
+    if context.settings.items is not None:
+        return np.ones(draft.count, dtype=bool)
     has = np.array(
         [
             any(field in reading.mapping.specs for field in fields.LINE_FIELDS)
