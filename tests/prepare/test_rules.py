@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -80,7 +80,8 @@ def found(
 
 
 #: A rule, a row (or rows) that breaks it, one that just does not, and where it is shown to stand.
-CASES: list[tuple[str, list[Row], list[Row], tuple[str | None, str | None]]] = [
+Case = tuple[str, list[Row], list[Row], tuple[str | None, str | None]]
+CASES: list[Case] = [
     (
         "missing_reference_id",
         [{"reference_id": " "}],
@@ -264,31 +265,54 @@ CASES: list[tuple[str, list[Row], list[Row], tuple[str | None, str | None]]] = [
 ]
 
 
+class Judgement(NamedTuple):
+    """What became of an order."""
+
+    state: str
+    problems: list[tuple[str, str | None, str | None]]
+    """rule, column, value"""
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, Judgement]:
+    """All cases prepared at once, each as two orders; what became of each order."""
+    rows = []
+    for number, (_, broken, fine, _) in enumerate(CASES):
+        for kind, order in (("broken", broken), ("fine", fine)):
+            rows += [{"reference_id": f"{kind}-{number}", **row} for row in order]
+    folder = tmp_path_factory.mktemp("rules")
+    found(folder, rows)
+    judged: dict[str | None, Judgement] = {}
+    with Checkpoint(folder / "job" / FILE_NAME, readonly=True) as checkpoint:
+        for id, key, state in checkpoint.query("SELECT id, reference_id, state FROM orders"):
+            problems = checkpoint.query(
+                "SELECT rule, column_name, value FROM problems WHERE order_id = ?", (id,)
+            )
+            judged[key] = Judgement(state, [tuple(problem) for problem in problems])
+    return judged
+
+
 @pytest.mark.parametrize(
-    ("rule", "broken", "fine", "place"),
-    CASES,
+    ("number", "case"),
+    list(enumerate(CASES)),
     ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)],
 )
 def test_a_rule_finds_the_row_that_breaks_it_and_spares_the_one_beside(
-    tmp_path: Path,
-    rule: str,
-    broken: list[Row],
-    fine: list[Row],
-    place: tuple[str | None, str | None],
+    judged: dict[str | None, Judgement], number: int, case: Case
 ) -> None:
     """And it names the column and the value as it stands in the export."""
-    by_id = {each.id: each for each in RULES}
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "fine").mkdir()
-    problems, states = found(tmp_path / "broken", broken)
-    assert (rule, *place) in problems
-    expected = "skipped" if by_id[rule].skips else "rejected"
-    if by_id[rule].severity == "warning" and not by_id[rule].skips:
-        expected = "pending"
-    assert {state for _, state in states} == {expected}
-    spared, states = found(tmp_path / "fine", fine)
-    assert rule not in {name for name, _, _ in spared}
-    assert {state for _, state in states} == {"pending"}
+    name, broken, fine, place = case
+    (rule,) = (each for each in RULES if each.id == name)
+    breaking, sparing = (
+        judged[order[0].get("reference_id", f"{kind}-{number}").strip() or None]
+        for kind, order in (("broken", broken), ("fine", fine))
+    )
+    assert (name, *place) in breaking.problems
+    unsent = "skipped" if rule.skips else "rejected"
+    expected = "pending" if rule.severity == "warning" and not rule.skips else unsent
+    assert breaking.state == expected
+    assert name not in {each for each, _, _ in sparing.problems}
+    assert sparing.state == "pending"
 
 
 def test_history_is_only_sent_to_those_who_asked_where_that_is_wanted(tmp_path: Path) -> None:
