@@ -271,6 +271,18 @@ def _lines(
     amount = np.where(_present(quantity.values), _numbers(quantity.values), ONE_EACH)
     each_cents, each_rest = _divided(_numbers(price.values), amount)
     price_cents, price_rest, large = _multiplied(_numbers(each.values), amount)
+    finer = np.flatnonzero(
+        pc.fill_null(each.inexact, False).to_numpy(zero_copy_only=False) & ~large
+    )
+    if len(finer):
+        exact = _by_source(
+            texts["item_each_price"].take(pa.array(finer)),
+            sources[rows[finer]],
+            lambda values, source: convert.millionths(values, readings[source].money),
+        )
+        price_cents[finer] = _multiplied_finely(
+            _numbers(exact.values), amount[finer], price_cents[finer]
+        )
     return Lines(
         rows=rows,
         starts=before[orders.starts],
@@ -303,6 +315,18 @@ def _multiplied(each: Indices, thousandths: Indices) -> tuple[Indices, Flags, Fl
     product = np.where(large, 0, each) * np.where(large, 0, thousandths)
     rounded = (np.abs(product) + 500) // 1000 * np.sign(product)
     return rounded, product % 1000 != 0, large
+
+
+def _multiplied_finely(millionths: Indices, thousandths: Indices, otherwise: Indices) -> Indices:
+    """Line totals in cents from unit prices with more decimals than cents have, half up.
+
+    A thousand pieces at 0.125 are 125.00, and not a thousand times 0.13. ``otherwise`` where the
+    product leaves int64.
+    """
+    fits = np.abs(millionths.astype(np.float64) * thousandths) < 9e18
+    product = np.where(fits, millionths, 0) * thousandths
+    finely = (np.abs(product) + 5_000_000) // 10_000_000 * np.sign(product)
+    return np.where(fits, finely, otherwise)
 
 
 def _currency(texts: Mapping[str, OrderText], orders: OrderRows) -> pa.Array:

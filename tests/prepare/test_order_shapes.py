@@ -294,6 +294,23 @@ def test_amounts_as_exports_write_them(
     assert [body["total_cents"] for body in found.bodies.values()] == cents
 
 
+def test_unit_prices_of_less_than_a_cent(tmp_path: Path) -> None:
+    """The line is worth what its pieces are together, not what a rounded piece times them is."""
+    header = ("reference_id", "created_at", "profile_name", "item_quantity", "item_each_price")
+    cells = [
+        ["1", "2021-04-09", "Ann", "1000", "0.125"],
+        ["1", "2021-04-09", "Ann", "1.5", "0.333333"],
+        ["2", "2021-04-09", "Ann", "3", "1.99"],
+    ]
+    found = prepared(written(tmp_path / "a.csv", *cells, header=header))
+    assert found.lines("1") == [(None, 1000, 12500), (None, 1.5, 50)]
+    assert [line["each_price_cents"] for line in found.bodies["1"]["line_items"]] == [13, 33]
+    assert found.bodies["1"]["total_cents"] == 12550
+    assert found.lines("2") == [(None, 3, 597)]
+    said = [each["message"] for each in found.problems if each["rule"] == "rounded"]
+    assert "sent as 0.13 each, 125.00 for the line" in said[0]
+
+
 def test_an_amount_that_can_be_read_two_ways_is_refused(tmp_path: Path) -> None:
     """In a column of its own, and inside of packed cells."""
     packed = ("order_number", "order_date", "billing_first_name", "line_item_1")

@@ -5,6 +5,7 @@ from backfill.prepare.convert.money import (
     MoneyEvidence,
     MoneyStyle,
     cents,
+    millionths,
     money_currency,
     survey_money,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "TimeStyle",
     "Times",
     "cents",
+    "millionths",
     "money_currency",
     "phones",
     "quantities",

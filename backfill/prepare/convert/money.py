@@ -28,7 +28,8 @@ from backfill.prepare.convert.numerals import (
     with_point,
 )
 
-_PLACES = 2
+_CENTS = 2
+_MILLIONTHS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class MoneyEvidence:
 def survey_money(text: Text) -> MoneyEvidence:
     """What (a part of) a column shows of its decimal mark."""
     column = as_text(text)
-    plain = is_fixed(column, _PLACES)
+    plain = is_fixed(column, _CENTS)
     evidence = MoneyEvidence(
         point=first_of(column, pc.and_(plain, pc.match_substring(column, ".")))
     )
@@ -100,11 +101,19 @@ def cents(text: Text, style: MoneyStyle) -> Converted:
     the noise of a binary float (731.9399999999999). Bad: words, two decimal marks, marks that
     group wrongly (``12,34.5``), two currencies, two signs, more than 64 bits hold.
     """
-    column = as_text(text)
-    plain = is_fixed(column, _PLACES)
+    return _converted(as_text(text), style, _CENTS)
+
+
+def millionths(text: Text, style: MoneyStyle) -> Converted:
+    """The same in millionths of a dollar, for unit prices below a cent times many pieces."""
+    return _converted(as_text(text), style, _MILLIONTHS)
+
+
+def _converted(column: pa.StringArray, style: MoneyStyle, places: int) -> Converted:
+    plain = is_fixed(column, places)
     if pc.all(pc.or_(plain, column.is_null()), min_count=0).as_py():
-        return Converted(fixed(column, _PLACES), none_of(column), none_of(column))
-    return on_distinct(column, lambda values: _read(values, style))
+        return Converted(fixed(column, places), none_of(column), none_of(column))
+    return on_distinct(column, lambda values: _read(values, style, places))
 
 
 def money_currency(text: Text) -> pa.StringArray:
@@ -117,10 +126,10 @@ def money_currency(text: Text) -> pa.StringArray:
     return _amounts(encoded.dictionary).currency.take(encoded.indices)
 
 
-def _read(text: pa.StringArray, style: MoneyStyle) -> Converted:
+def _read(text: pa.StringArray, style: MoneyStyle, places: int) -> Converted:
     amounts = _amounts(text)
     number = with_point(amounts.number, style.decimal)
-    return rounded(pc.binary_join_element_wise(amounts.minus, number, ""), _PLACES)
+    return rounded(pc.binary_join_element_wise(amounts.minus, number, ""), places)
 
 
 class _Amounts(NamedTuple):
