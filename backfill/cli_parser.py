@@ -28,6 +28,7 @@ backfill moves years of order history into Shout.
   backfill validate EXPORT       the dry run: check everything, send nothing
   backfill run EXPORT            check, then send; run it again to resume
   backfill status JOB            how far it is
+  backfill verify JOB            read it all back and compare
 
 'backfill --help' lists all commands, 'backfill COMMAND --help' all that one can do.
 """
@@ -37,7 +38,7 @@ exit codes:
   0    all orders are created (or valid)
   1    it failed; the message says why
   2    an option, a setting or a mapping is not usable
-  3    finished, and some orders were rejected, failed or skipped
+  3    finished; some orders did not go, or a check found a difference
   4    stopped for safety, or because Shout refuses or is down; resumable
   11   another run holds this job
   130  interrupted; resumable
@@ -231,8 +232,8 @@ def build() -> Parser:
         "retry",
         "JOB",
         "send again what was refused or set aside",
-        "Puts failed and skipped orders back to pending, and goes on with the job. What was\n"
-        "sent before is looked up first. --rule, --account and --reason narrow it.",
+        "Puts failed and skipped orders back to pending, and goes on with the job. What\n"
+        "was sent before is looked up first. --rule, --account and --reason narrow it.",
         f"  backfill retry orders.backfill{_TO_SHOUT}"
         f"  backfill retry orders.backfill --account A1{_TO_SHOUT}",
         opt.job,
@@ -243,10 +244,10 @@ def build() -> Parser:
         "verify",
         "JOB",
         "read every created order back and compare",
-        "Looks every order that this job created up in Shout, under its account, and compares\n"
-        "amounts, line items, dates and the flag with what was sent. It says which are equal,\n"
-        "different or missing, and draws up a table by account and month to sign. Nothing is\n"
-        "changed. Interrupted, it goes on where it stopped.",
+        "Looks every order that this job created up in Shout, under its account, and\n"
+        "compares amounts, line items, dates and the flag with what was sent. It says\n"
+        "which are equal, different or missing, and draws up a table by account and\n"
+        "month to sign. Nothing is changed. Interrupted, it goes on where it stopped.",
         f"  backfill verify orders.backfill{_TO_SHOUT}"
         f"  backfill verify orders.backfill --sample 100{_TO_SHOUT}",
         opt.job,
@@ -257,9 +258,10 @@ def build() -> Parser:
         "undo",
         "JOB",
         "delete what this job created, and only that",
-        "Deletes from Shout the orders that this job created. Orders that were there before,\n"
-        "and orders that somebody else has put there under the same key, stay. It asks first,\n"
-        "can be interrupted, and is safe to repeat. A later 'run' creates them again.",
+        "Deletes from Shout the orders that this job created. Orders that were there\n"
+        "before, and orders that somebody else has put there under the same key, stay.\n"
+        "It asks first, can be interrupted, and is safe to repeat. A later 'run' creates\n"
+        "the orders again, unless it has --leave-undone.",
         f"  backfill undo orders.backfill{_TO_SHOUT}"
         f"  backfill undo orders.backfill --account A1 --since 2026-01-31{_TO_SHOUT}",
         opt.job,
@@ -270,9 +272,10 @@ def build() -> Parser:
         "notify",
         "JOB",
         "send each account one summary message",
-        "Sends one message, through Shout, to each account that has orders created by this\n"
-        "job. The texts are shown first. No account gets two, whatever crashes: a message whose\n"
-        "outcome is not known is named, and not sent again unless --resend-in-doubt asks for it.",
+        "Sends one message, through Shout, to each account that has orders created by\n"
+        "this job. The texts are shown first. No account gets two, whatever crashes: a\n"
+        "message whose outcome is not known is named, and not sent again unless\n"
+        "--resend-in-doubt asks for it.",
         "  backfill notify orders.backfill --dry-run --company 'Example Shop' \\\n"
         "      --message '{company} added your {orders} orders since {first_month}.'\n"
         "  backfill notify orders.backfill --template message.txt --accounts ids.txt"
@@ -286,8 +289,9 @@ def build() -> Parser:
         "JOB",
         "erase the personal data once all is signed off",
         "Blanks names, phones, addresses and all else that identifies a customer in the\n"
-        "checkpoint, and removes the reports and the source rows. Keys, states, ids and totals\n"
-        "stay: status, verify and undo still work. It asks first, and cannot be taken back.",
+        "checkpoint, and removes the reports and the source rows. Keys, states, ids and\n"
+        "totals stay: status, verify and undo still work. It asks first, and cannot be\n"
+        "taken back.",
         "  backfill purge orders.backfill\n  backfill purge orders.backfill --yes\n",
         opt.job,
         opt.purge,
@@ -316,8 +320,8 @@ def build() -> Parser:
         "completion",
         "bash|zsh|tcsh",
         "a script that completes commands in your shell",
-        "Prints a script that makes the Tab key complete commands and options. Load it from\n"
-        "your shell's start-up file, or put it where your shell looks for completions.",
+        "Prints a script that makes the Tab key complete commands and options. Load it\n"
+        "from your shell's start-up file, or put it where your shell looks for them.",
         '  eval "$(backfill completion bash)"\n  backfill completion zsh\n',
         opt.completion,
     )

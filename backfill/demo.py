@@ -64,8 +64,9 @@ def rehearse(folder: Path | None = None, *, progress: ProgressKind = "auto") -> 
         interrupted = _import_and_kill(stage, samples[0])
         _resume(stage, samples[0])
         _import_the_rest(stage, samples[1:])
+        verified = _verify(stage, samples)
         _heading("What arrived in the local Shout")
-        good = _checks(stage, samples, reviewed, interrupted=interrupted)
+        good = _checks(stage, samples, reviewed, interrupted=interrupted, verified=verified)
     _heading("The reports")
     for sample in samples:
         _say(f"  {folder / sample.job / 'report.html'}")
@@ -133,12 +134,20 @@ def _import_the_rest(stage: _Stage, samples: Sequence[Sample]) -> None:
         stage.run("run", sample, show=False)
 
 
+def _verify(stage: _Stage, samples: Sequence[Sample]) -> bool:
+    """Read every order back as a person would; returns whether all are equal."""
+    _heading("5. Every order is read back and compared; a table to sign")
+    codes = [stage.run("verify", sample, show=number == 0) for number, sample in enumerate(samples)]
+    return not any(codes)
+
+
 def _checks(
     stage: _Stage,
     samples: Sequence[Sample],
     reviewed: dict[tuple[str, str], str],
     *,
     interrupted: bool,
+    verified: bool,
 ) -> bool:
     """Compare what arrived with what was planted in the samples; returns whether all is equal."""
     stats = stage.sandbox.stats()
@@ -171,6 +180,7 @@ def _checks(
         ),
         (bodies == reviewed, "each body is, byte for byte, the one that the dry run prepared"),
         (found == planted, "rejected and skipped are those that the samples' makers planted"),
+        (verified, "each order was read back through the API, and is as it was sent"),
         (stats["texts"] == 0, f"{stats['texts']} text messages were sent to customers"),
     ]
     for good, line in lines:
@@ -189,8 +199,8 @@ class _Stage:
         self.sandbox = sandbox
         self._progress = progress
 
-    def run(self, command: str, sample: Sample, *, show: bool) -> None:
-        """Run a command to its end, and show its summary if wanted.
+    def run(self, command: str, sample: Sample, *, show: bool) -> int:
+        """Run a command to its end, and show its summary if wanted; returns its exit code.
 
         :raises BackfillError: it ended with anything but 0 or 3 (orders rejected).
         """
@@ -204,11 +214,14 @@ class _Stage:
                 f" {running.returncode}",
                 hint=f"what it said stands above; the folder is {self.folder}",
             )
+        return running.returncode
 
     def begin(self, command: str, sample: Sample, *more: str) -> subprocess.Popen[str]:
         """Show a command as a person would type it, and begin it."""
         words = [command, sample.name, *sample.options]
-        if command == "run":
+        if command == "verify":
+            words = [command, sample.job]
+        if command != "validate":
             words += ["--api-url", self.sandbox.url]
             words += ["--header", f"{DEFAULT_HEADER[0]}: env:{CREDENTIAL}", *more]
         _show_command(words)

@@ -30,10 +30,17 @@ CONTRACT = {
     "demo": "",
     "inspect": "--write-mapping",
     "validate": f"{IMPORT_OPTIONS} --list-rules",
-    "run": f"{IMPORT_OPTIONS} {API_OPTIONS} --dry-run --only-requested-history",
-    "status": "--json",
+    "run": f"{IMPORT_OPTIONS} {API_OPTIONS} --dry-run --only-requested-history"
+    " --update-changed --leave-undone",
+    "status": "--json --watch",
+    "retry": f"--rule --account --reason {API_OPTIONS}",
+    "verify": f"--sample {API_OPTIONS}",
+    "undo": f"--account --since {API_OPTIONS}",
+    "notify": f"--message --template --company --accounts --resend-in-doubt {API_OPTIONS}",
     "report": "",
+    "purge": "--yes",
     "sandbox": "--port --db --faults --rate-limit",
+    "completion": "",
 }
 
 ORDERS = """\

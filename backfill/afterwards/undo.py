@@ -49,9 +49,7 @@ def undo(
             if len(errand.stay) > _SHOWN:
                 tell(f"  and {len(errand.stay) - _SHOWN:,} more")
             if in_doubt := _in_doubt(checkpoint):
-                tell(
-                    f"  {in_doubt:,} in doubt from an interrupted run were not touched: run it again"
-                )
+                tell(f"  {in_doubt:,} in doubt from an interrupted run stay; run it again")
             if checkpoint.counts()[State.UNDONE]:
                 tell(
                     f"'backfill run --job {run.job}' would create what was taken back again;"
