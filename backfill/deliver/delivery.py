@@ -111,8 +111,9 @@ class Delivery:
         started = self._loop.time()
         counts = await self._on_disk(self._checkpoint.counts)
         total = counts[State.PENDING] + counts[State.SENDING]
-        if self._left is not None:
-            total = min(total, self._left + counts[State.SENDING])
+        if self._left is not None and self._left < counts[State.PENDING]:
+            total = self._left + counts[State.SENDING]
+            self._delivered.ended = "limit"
         try:
             with self._progress.stage("sending", total=total, unit="orders") as stage:
                 for claim in await self._on_disk(self._checkpoint.in_doubt):
@@ -132,8 +133,6 @@ class Delivery:
         if self._error is not None:
             raise self._error
         self._delivered.seconds = self._loop.time() - started
-        if not self._dry:
-            self._delivered.ended = "limit"
         return self._delivered
 
     def interrupt(self) -> None:
@@ -237,7 +236,8 @@ class Delivery:
             self._checkpoint.start_advance(results, claim=room, activity=activity)
         )
         self._open -= len(results)
-        self._note(results, activity, stage)
+        if results:
+            self._note(results, activity, stage)
         for account in to_park:
             await self._set_aside(account, stage)
         if self._left is not None:

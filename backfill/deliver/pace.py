@@ -68,6 +68,8 @@ class Lane:
         self.failing_since = 0.0
         self.probes = 0
         self.probe_at = 0.0
+        self.latency = self.usual_latency = 0.0
+        """Seconds, smoothed; and what they are when all is well."""
 
     @property
     def down(self) -> bool:
@@ -102,7 +104,6 @@ class Pace:
         self._learned = LearnedRate(now)
         self._slot = now
         self._paused_until = now
-        self._latency = self._base_latency = 0.0
         self._give_up_after = give_up_after
         self._halt = halt
         self._alive_at = now
@@ -149,7 +150,7 @@ class Pace:
         if seen is Seen.ALIVE:
             if started >= lane.failing_since:
                 lane.failures = lane.probes = 0
-            self._all_is_well(now, now - started)
+            self._all_is_well(lane, now, now - started)
         elif seen is Seen.TURNED_AWAY:
             self._turned_away(now, started, retry_after)
         elif seen is Seen.FAILED:
@@ -202,18 +203,18 @@ class Pace:
 
     # --- what a request showed --------------------------------------------------------------
 
-    def _all_is_well(self, now: float, latency: float) -> None:
+    def _all_is_well(self, lane: Lane, now: float, latency: float) -> None:
         self._alive_at = now
         self._learned.answered(now)
         if self._budget < _RETRIES_SAVED:
             self._budget += _RETRIES_PER_SUCCESS
-        self._latency += (latency - self._latency) * 0.1
-        if latency < self._base_latency or not self._base_latency:
-            self._base_latency = latency
-        else:  # what is normal may change, slowly
-            self._base_latency += (latency - self._base_latency) * 0.001
-        if self._latency > 2 * self._base_latency + _SLOW_AT_LEAST:
-            self._back_off(now, _BACK_OFF_LATENCY)
+        lane.latency += (latency - lane.latency) * 0.1
+        if latency < lane.usual_latency or not lane.usual_latency:
+            lane.usual_latency = latency
+        else:  # what is usual may change, slowly
+            lane.usual_latency += (latency - lane.usual_latency) * 0.001
+        if lane.latency > 2 * lane.usual_latency + _SLOW_AT_LEAST:
+            self._back_off(now, lane.latency, _BACK_OFF_LATENCY)
         elif self._limit < self._most:
             self._limit = min(self._limit + (1.0 if self._steep else 1.0 / self._limit), self._most)
 
@@ -226,13 +227,13 @@ class Pace:
         self._pause(now, pause)
         self._learned.refused(now, pause)
         self._slot = self._paused_until
-        self._back_off(now, _BACK_OFF)
+        self._back_off(now, pause, _BACK_OFF)
 
     def _trouble(self, lane: Lane, now: float, retry_after: float | None) -> None:
         if not lane.failures:
             lane.failing_since = now
         lane.failures += 1
-        self._back_off(now, _BACK_OFF)
+        self._back_off(now, lane.latency, _BACK_OFF)
         if retry_after is not None:
             self._pause(now, retry_after)
         if lane.down:
@@ -240,8 +241,8 @@ class Pace:
             bound = min(_PROBE_LONGEST, _PROBE_FIRST * 2**lane.probes)
             lane.probe_at = now + random.uniform(bound / 2, bound)  # noqa: S311
             lane.probes += 1
-            if now - self._alive_at > self._give_up_after:
-                self._give_up("does not answer, or only with errors")
+        if now - self._alive_at > self._give_up_after:
+            self._give_up("does not answer, or only with errors")
 
     def _pause(self, now: float, seconds: float) -> None:
         if seconds > self._give_up_after:
@@ -253,9 +254,9 @@ class Pace:
             )
         self._paused_until = max(self._paused_until, now + seconds)
 
-    def _back_off(self, now: float, factor: float) -> None:
+    def _back_off(self, now: float, again_after: float, factor: float) -> None:
         """Shrink the limit, once for all requests that were under way together."""
-        if now - self._backed_off < max(self._latency, 0.1):
+        if now - self._backed_off < max(again_after, 0.1):
             return
         self._backed_off = now
         self._steep = False

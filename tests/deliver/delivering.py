@@ -113,7 +113,7 @@ class Listener:
 
 def states(job: Path) -> dict[str, int]:
     """How many orders of a job are in which state; only states that occur."""
-    with Checkpoint(job, readonly=True) as checkpoint:
+    with Checkpoint(job) as checkpoint:  # not readonly: there may be a journal to play back
         return {state.value: n for state, n in checkpoint.counts().items() if n}
 
 
