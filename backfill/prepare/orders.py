@@ -23,6 +23,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.prepare import text_bytes
+
 #: Rows of unfinished orders that are carried in memory; beyond it they go through disk.
 OPEN_ROWS = 400_000
 #: Rows of one part on disk, and the most parts that are open at once.
@@ -44,6 +46,8 @@ class KeySurvey:
         self._joins: list[bool] = []
         self._end = 0
         self._keys: list[pa.Array] = []
+        self._hashes: list[npt.NDArray[np.uint64]] = []
+        self._keyed: list[npt.NDArray[np.bool_]] = []
         self._starts: list[Indices] = []
 
     def start_source(self, *, joins: bool = False) -> None:
@@ -67,7 +71,10 @@ class KeySurvey:
         first = keys[0].as_py()
         begins[0] = first is None or first != self._last_key
         self._last_key = keys[len(keys) - 1].as_py()
-        self._keys.append(keys.filter(pa.array(begins)))
+        of_runs = keys.filter(pa.array(begins))
+        self._keys.append(of_runs)
+        self._hashes.append(text_bytes.hashes(of_runs))
+        self._keyed.append(of_runs.is_valid().to_numpy(zero_copy_only=False))
         self._starts.append(positions[begins])
         self._firsts.setdefault(len(self._bases) - 1, int(positions[0]))
         self._end = self._ends[-1] = int(positions[-1]) + 1
@@ -75,16 +82,35 @@ class KeySurvey:
     def finish(self) -> KeyPlan:
         """What is known once all keys were seen."""
         starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
-        if not self._keys:
-            return KeyPlan(self._sources(), starts, np.empty(0, dtype=np.int32))
         self._starts.clear()
-        encoded = pa.chunked_array(self._keys, pa.string()).dictionary_encode()
+        codes = np.arange(len(starts) - 1, dtype=np.int32)
+        again = self._seen_again()
+        if len(again):
+            keys = pa.chunked_array(self._keys, pa.string()).take(pa.array(again))
+            encoded = keys.combine_chunks().dictionary_encode().indices.to_numpy()
+            _, first = np.unique(encoded, return_index=True)
+            codes[again] = again[first][encoded]
         self._keys.clear()
-        distinct = len(encoded.chunk(0).dictionary)  # the chunks share one
-        codes = np.concatenate([pc.fill_null(part.indices, -1) for part in encoded.chunks])
-        keyless = codes < 0
-        codes[keyless] = distinct + np.arange(int(keyless.sum()), dtype=np.int32)
         return KeyPlan(self._sources(), starts, codes)
+
+    def _seen_again(self) -> Indices:
+        """The runs whose key may stand in another run too: all with a hash that is there twice.
+
+        Most exports have none. So the keys themselves are compared only where it matters: that
+        takes a table of all keys, which is the most memory that a preparation could need.
+        """
+        if not self._hashes:
+            return np.empty(0, dtype=np.int64)
+        hashes = np.concatenate(self._hashes)
+        keyed = np.concatenate(self._keyed)
+        self._hashes.clear()
+        self._keyed.clear()
+        ranked = np.sort(hashes[keyed])
+        twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
+        if not len(twice):
+            return np.empty(0, dtype=np.int64)
+        place = np.minimum(np.searchsorted(twice, hashes), len(twice) - 1)
+        return np.flatnonzero((twice[place] == hashes) & keyed)
 
     def _sources(self) -> Sources:
         bases = np.array(self._bases, dtype=np.int64)
@@ -111,19 +137,25 @@ class KeyPlan:
         self.sources = sources
         self._starts = starts
         self._codes = codes
-        runs = len(codes)
-        self.orders = int(codes.max()) + 1 if runs else 0
-        self._last_run = np.zeros(self.orders, dtype=np.int32)
-        self._last_run[codes] = np.arange(runs, dtype=np.int32)
+        runs = np.arange(len(codes), dtype=np.int32)
+        self._last_run = np.zeros(len(codes), dtype=np.int32)
+        self._last_run[codes] = runs
+        self._together = bool((codes == runs).all())
         self.most_open_rows = self._most_open_rows()
 
     def _most_open_rows(self) -> int:
-        if self.orders == len(self._codes):
-            return 0  # each order's rows stand together
+        if self._together:
+            return 0
         opened = np.diff(self._starts).astype(np.int32)
+        firsts = np.unique(self._codes)
         of_order = np.bincount(self._codes, weights=opened).astype(np.int32)
-        opened[self._last_run] -= of_order
+        opened[self._last_run[firsts]] -= of_order[firsts]
         return int(np.cumsum(opened).max(initial=0))
+
+    @property
+    def runs(self) -> int:
+        """How many runs of equal keys there are; order numbers are below it."""
+        return len(self._codes)
 
     @property
     def rows(self) -> int:
@@ -138,7 +170,7 @@ class KeyPlan:
         return positions
 
     def codes(self, positions: Indices) -> npt.NDArray[np.int32]:
-        """The number of the order that each position belongs to, by first appearance."""
+        """The number of the order that each position belongs to: that of the order's first run."""
         return self._codes[np.searchsorted(self._starts, positions, side="right") - 1]
 
     def ends(self, codes: npt.NDArray[np.int32]) -> Indices:
@@ -258,7 +290,7 @@ def _split(batches: Iterable[pa.Table], plan: KeyPlan, paths: list[Path]) -> Non
     with ExitStack() as stack:
         for batch in batches:
             codes = plan.codes(plan.positions(batch))
-            parts = codes.astype(np.int64) * len(paths) // plan.orders
+            parts = codes.astype(np.int64) * len(paths) // plan.runs
             sequence = np.argsort(parts, kind="stable")
             rows, parts = batch.take(pa.array(sequence)), parts[sequence]
             begins = np.flatnonzero(np.diff(parts, prepend=-1))

@@ -14,6 +14,9 @@ import pyarrow as pa
 
 Flags = npt.NDArray[np.bool_]
 
+#: One for each place in a text (they repeat in a very long one); odd, so that no bit is lost.
+_MULTIPLIERS = np.random.default_rng(0).integers(1 << 63, size=1024, dtype=np.uint64) * 2 + 1
+
 
 def table(wanted: Iterable[int]) -> Flags:
     """A look-up table of the 256 bytes, true for those that are wanted."""
@@ -44,6 +47,18 @@ def longer(column: pa.StringArray, size: int) -> Flags:
     """The values of more than ``size`` bytes."""
     long: Flags = np.diff(_parts(column)[0]) > size
     return long
+
+
+def hashes(column: pa.StringArray) -> npt.NDArray[np.uint64]:
+    """A 64-bit number a value: equal for equal texts, and all but surely different for others."""
+    offsets, data = _parts(column)
+    used = data[offsets[0] : offsets[-1]].astype(np.uint64) + np.uint64(1)
+    places = np.arange(len(used)) - np.repeat(offsets[:-1] - offsets[0], np.diff(offsets))
+    used *= _MULTIPLIERS[places % len(_MULTIPLIERS)]
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(used, dtype=np.uint64)])
+    bounds = offsets - offsets[0]
+    numbers: npt.NDArray[np.uint64] = sums[bounds[1:]] - sums[bounds[:-1]]
+    return numbers
 
 
 def _parts(column: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backfill.prepare import orders as orders_module
+from backfill.prepare import text_bytes
 from backfill.prepare.orders import KeyPlan, KeySurvey, OrderRows, take_once, whole_orders
 
 Source = list[str | None]
@@ -187,3 +188,13 @@ def test_line_items_from_a_file_of_their_own_are_joined() -> None:
     left, repeated, _, contradictory = once([first, items], joins=1)
     assert len(left) == 6
     assert (repeated, contradictory) == ([], [])
+
+
+@given(SOURCES, st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_orders_do_not_rest_on_the_hashes_of_their_keys(sources: list[Source], size: int) -> None:
+    """Where all keys had the same hash, they would still be told apart."""
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr(text_bytes, "hashes", lambda keys: np.zeros(len(keys), dtype=np.uint64))
+        found = grouped(sources, size, Path(folder))
+    assert sorted(found, key=str) == sorted(expected(sources), key=str)
