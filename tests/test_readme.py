@@ -9,6 +9,7 @@ import pytest
 
 from backfill import cli_parser, commands, configuration
 from backfill.prepare import fields
+from backfill.prepare.rules import described
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -78,3 +79,10 @@ def test_ci_finds_the_two_commands(marker: str) -> None:
     found = re.search(rf"^<!-- ci: {marker} -->\n```sh\n([^\n]+)\n```$", README, re.M)
     assert found
     assert found[1].startswith("pip install ")
+
+
+def test_every_rule_is_documented_as_it_is() -> None:
+    """The table in the README is the one that --list-rules prints."""
+    for rule, words in described().items():
+        row = f"| `{rule}` | {words['severity']} | {words['title']}: {words['remedy']} |"
+        assert row in README
