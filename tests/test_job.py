@@ -168,7 +168,7 @@ def test_a_run_does_fail_without_sockets(sandbox: SandboxProcess) -> None:
 
 
 def test_killed_at_ten_moments_each_order_is_there_once(sandbox: SandboxProcess) -> None:
-    """SIGKILL while preparing, while sending, while answering; then the same command."""
+    """Promise 2. SIGKILL while preparing, sending, answering; then the same command."""
     write(Path("orders.csv"), simple_orders(400))
     command = [sys.executable, "-m", "backfill", "run", "orders.csv", *to(sandbox)]
     moments = random.Random(7)

@@ -86,3 +86,13 @@ def test_every_rule_is_documented_as_it_is() -> None:
     for rule, words in described().items():
         row = f"| `{rule}` | {words['severity']} | {words['title']}: {words['remedy']} |"
         assert row in README
+
+
+def test_every_promise_is_kept_by_a_test_that_names_it() -> None:
+    """A promise of the README that no test names is not made."""
+    promised = set(re.findall(r"^(\d+)\. \*\*", section("Promises, and how each is kept"), re.M))
+    tests = "".join(
+        path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("test_*.py")
+    )
+    assert len(promised) >= 13
+    assert promised == set(re.findall(r"\bPromise (\d+)\b", tests)) & promised

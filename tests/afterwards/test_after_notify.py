@@ -84,7 +84,7 @@ def test_a_preview_sends_nothing(
 
 
 def test_killed_and_dropped(sandbox: SandboxProcess) -> None:
-    """SIGKILLs and dropped connections: nobody gets two, and who may have got one is named."""
+    """Promise 12. SIGKILLs and dropped connections: nobody gets two; the doubtful are named."""
     imported(sandbox, 80)
     bad = [
         {"kind": kind, "p": 0.06, "on": ["notify"]}

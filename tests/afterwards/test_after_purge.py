@@ -52,7 +52,7 @@ def in_folder(folder: Path, texts: set[str]) -> set[str]:
 def test_not_a_trace_is_left(
     name: str, sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a run, a check and a purge: no name, phone, e-mail or address of the sample."""
+    """Promise 13. After run, verify and purge: no name, phone, e-mail or address is left."""
     options, personal = sample(name)
     job = Path(f"{Path(name).stem}.backfill")
     assert typed("run", name, *options, *to(sandbox)) == 3

@@ -41,8 +41,8 @@ def imported(sandbox: SandboxProcess, count: int, *, existing: int = 0) -> None:
 def test_an_undo_takes_back_what_the_job_created_and_a_run_sends_it_again(
     sandbox: SandboxProcess,
 ) -> None:
-    """With 50 orders that were there before, kills in the middle, twice: the 50 remain, all others
-    are gone; run once more, and all are there exactly once."""
+    """Promise 11. With 50 orders that were there before, and kills in the middle, twice: the 50
+    remain, all others are gone; run once more, and all are there exactly once."""
     imported(sandbox, 400, existing=50)
     before = [one for one in sandbox.orders() if one["id"] <= 50]
     for left in (330, 200):

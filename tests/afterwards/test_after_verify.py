@@ -29,10 +29,8 @@ def verdict() -> dict[str, object]:
 def test_every_difference_is_found_and_nothing_else(
     sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Among 5,000: deleted, a cent more, a line less, the flag off, another account, other days."""
+    """Promise 10, among 5,000: deleted, a cent more, a line less, the flag off, another account."""
     imported(sandbox, 5000)
-    assert typed("verify", JOB, *to(sandbox)) == 0
-    assert "5,000 of 5,000 created orders were read back: 5,000 equal" in capsys.readouterr().out
     there = sandbox.orders()[100:4000:500]
     deleted, cent, line, flag, moved, paid, created, name = there
     sandbox.delete_order(deleted["id"])

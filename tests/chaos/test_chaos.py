@@ -66,7 +66,7 @@ def check_cell(folder: Path, sandbox: SandboxProcess, point: str, kind: str, hon
 def test_a_crash_and_a_fault_leave_every_order_once(
     point: str, kind: str, honour: bool, tmp_path: Path, sandbox: SandboxProcess
 ) -> None:
-    """A sample of the matrix."""
+    """Promise 2: wherever a run dies, and whatever Shout does. A sample of the matrix."""
     check_cell(tmp_path, sandbox, point, kind, honour)
 
 

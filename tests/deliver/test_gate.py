@@ -84,7 +84,7 @@ def test_an_order_with_the_flag_passes(text: str) -> None:
 
 @pytest.mark.parametrize("text", STOPS.values(), ids=STOPS.keys())
 def test_anything_else_stops_the_run(text: str) -> None:
-    """Missing, false, twice, elsewhere, or no JSON: nothing is sent."""
+    """Promise 1: missing, false, twice, elsewhere, or no JSON: nothing is sent."""
     with pytest.raises(SafetyStop):
         gate.check(text.encode())
 

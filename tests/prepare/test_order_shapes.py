@@ -247,7 +247,7 @@ def test_dates_are_settled_by_another_file_of_the_series(tmp_path: Path) -> None
 
 
 def test_dates_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
-    """Both orders are proven in one column, and one date could be either."""
+    """Promise 4. Both orders are proven in one column, and one date could be either."""
     dates = ("13/04/2021", "04/14/2021", "05/06/2021")
     path = written(tmp_path / "a.csv", *(row(str(n), at=at) for n, at in enumerate(dates)))
     with pytest.raises(UsageError, match=r"'05/06/2021' \(other dates have") as told:
