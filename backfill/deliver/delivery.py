@@ -132,6 +132,7 @@ class Delivery:
             self._disk.shutdown()
         if self._error is not None:
             raise self._error
+        self._delivered.orders = +self._delivered.orders
         self._delivered.seconds = self._loop.time() - started
         return self._delivered
 

@@ -18,6 +18,8 @@ class Order:
     """Requests to create it that Shout may have acted on, over all runs."""
     ours: bool = False
     """A request of ours may have created it: if it is in Shout, this job put it there."""
+    confirmed: bool = False
+    """Shout showed it with the flag, and nothing else about it was wrong."""
     in_doubt: bool = False
     """The outcome of its last request is not known yet."""
     asked_at: float = 0.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tenacity import AsyncRetrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from backfill.checkpoint import Result, State
+from backfill.checkpoint import Claim, Result, State
 from backfill.deliver.accounts import PARKED_RULE
 from backfill.deliver.api import Answer, NoAnswer
 from backfill.deliver.canary import Canary
@@ -27,9 +27,6 @@ _MOST_MISSES = 6
 _REFUSALS_IN_A_ROW = 50
 _READ_BACK_ONE_IN = 100
 """Where Shout's answers never show the flag, one order in so many is read back."""
-
-
-_IN_SHOUT = (State.CREATED, State.EXISTING)
 
 
 class _Again(Exception):
@@ -70,17 +67,15 @@ class Sender:
     async def see_through(self, order: Order) -> Result:
         """What became of a claimed order; never raises but for a bug."""
         account = order.account
-        entered = confirmed = False
+        entered = False
         try:
             entered = account.enter_now() or await account.enter()
             if not entered:
                 return order.result(State.SKIPPED, rule=PARKED_RULE, reason=account.parked)
             try:
-                result = await (self._patiently if order.in_doubt else self._attempt)(order)
+                return await (self._patiently if order.in_doubt else self._attempt)(order)
             except _Again:
-                result = await self._patiently(order)
-            confirmed = result.rule is None and result.state in _IN_SHOUT
-            return result
+                return await self._patiently(order)
         except Stopped:
             pass
         except SafetyStop as stop:
@@ -93,7 +88,7 @@ class Sender:
             if entered:
                 account.leave()
             if not self._canary.passed:
-                self._canary.leave(order, confirmed=confirmed)
+                self._canary.leave(order, confirmed=order.confirmed)
         # Once there was a doubt it stays with the order until the next start looks it up.
         return order.result(State.SENDING if order.ours else State.PENDING)
 
@@ -134,7 +129,10 @@ class Sender:
             shown = order_in(answer.body)
             if shown is not None:
                 order.attempts += 1
-                return await self._created_now(order, answer, shown)
+                if not (self._canary.passed and _plainly_as_meant(order.claim, shown)):
+                    return await self._check_created(order, answer, shown)
+                self._in_shout(order)
+                return order.result(State.CREATED, status=answer.status, shout_id=shout_id(shown))
             outcome = Outcome.IN_DOUBT
         if outcome is Outcome.RUN_REFUSED:
             if not self._is_passing(answer):
@@ -151,18 +149,14 @@ class Sender:
 
     # --- it is in Shout ---------------------------------------------------------------------
 
-    async def _created_now(self, order: Order, answer: Answer, shown: ShownOrder) -> Result:
-        claim = order.claim
-        as_meant = (
-            self._canary.passed
-            and shown.get(FLAG) is True
-            and shown.get("total_cents") == claim.total_cents
-        )
-        wrong = [] if as_meant else differences(meant(claim.payload), shown)
+    async def _check_created(self, order: Order, answer: Answer, shown: ShownOrder) -> Result:
+        """Shout says that it created the order: did it do so as meant?"""
+        wrong = differences(meant(order.claim.payload), shown)
         if wrong:
             self._halt(_answer_differs(order, wrong))
-        elif not as_meant:
+        else:
             wrong = await self._read_back(order, shown)
+        order.confirmed = not wrong
         self._in_shout(order)
         return order.result(
             State.CREATED,
@@ -212,6 +206,8 @@ class Sender:
                 rule="differs",
                 reason=f"an order with this key is in Shout, but: {'; '.join(wrong)}",
             )
+        order.confirmed = shown.get(FLAG) is True
+        order.attempts = max(order.attempts, int(order.ours))
         self._in_shout(order)
         state, reason = State.EXISTING, "was in Shout already; found by lookup"
         if order.ours:
@@ -276,6 +272,15 @@ class Sender:
                 hint="check --api-url, then run the same command again",
             )
         return credentials_refused(answer)
+
+
+def _plainly_as_meant(claim: Claim, shown: ShownOrder) -> bool:
+    """Whether an answer shows the flag, the total and the key; all but a few do."""
+    return (
+        shown.get(FLAG) is True
+        and shown.get("total_cents") == claim.total_cents
+        and shown.get("reference_id", claim.reference_id) == claim.reference_id
+    )
 
 
 def _answer_differs(order: Order, wrong: list[str]) -> SafetyStop:
