@@ -42,7 +42,7 @@ def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProc
     sandbox.set_faults({})
 
 
-def backfill(*words: str | Path, code: str = "") -> subprocess.CompletedProcess[str]:
+def backfill(*words: object, code: str = "") -> subprocess.CompletedProcess[str]:
     """The command in a process of its own; ``code`` runs in it first."""
     program = f"{code}\nimport sys; from backfill.cli import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.run(

@@ -27,7 +27,7 @@ _LINE_AMOUNTS = frozenset(
 )
 
 
-class Gone(Exception):  # noqa: N818  (an outcome, not an error)
+class Gone(Exception):
     """The client gets no answer."""
 
     def __init__(self, outcome: str) -> None:

@@ -50,7 +50,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class Refused(Exception):  # noqa: N818  (an outcome, not an error)
+class Refused(Exception):
     """The call is refused with this answer."""
 
     def __init__(self, status: int, *messages: str) -> None:

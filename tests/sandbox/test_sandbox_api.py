@@ -14,6 +14,8 @@ from sandbox_client import NO_DUPLICATES, Client, by_reference, order
 import backfill.sandbox
 from backfill.sandbox.process import SandboxProcess
 
+pytest_plugins = ["sandbox_fixtures"]
+
 DOCUMENTED = {
     "order": {
         "created_at": "2021-04-09T12:00:00.123456-06:00",

@@ -16,6 +16,8 @@ from backfill.sandbox.faults import KINDS, Faults, load
 from backfill.sandbox.process import SandboxProcess
 from backfill.sandbox.settings import SandboxError
 
+pytest_plugins = ["sandbox_fixtures"]
+
 IMPATIENT = 0.5  # seconds that a client waits for an answer that never comes
 
 

@@ -9,6 +9,8 @@ from sandbox_client import Client, order
 
 from backfill.sandbox.process import SandboxProcess
 
+pytest_plugins = ["sandbox_fixtures"]
+
 HOSTILE = "<script>alert(1)</script>\"'><img src=https://evil.example/x>"
 
 

@@ -16,6 +16,8 @@ from sandbox_client import NO_ANSWER, Client, order
 from backfill.sandbox.process import start_process
 from backfill.sandbox.settings import SandboxError
 
+pytest_plugins = ["sandbox_fixtures"]
+
 RUN = [sys.executable, "-m", "backfill.sandbox"]
 
 
