@@ -6,7 +6,6 @@ makes no call for one who has not (documentation page "Enable Connect Orders & T
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,8 +20,6 @@ from backfill.settings import ImportSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from backfill.prepare.draft import OrderText
 
 CONNECT_HEADER: Final = "X-Shout-Connect-ID"
 USER_HEADER: Final = "X-Shout-User-Id"
@@ -84,9 +81,15 @@ class Affiliates:
             )
         return cls(_checked(path, table))
 
-    def accounts(self, texts: Mapping[str, OrderText], settings: ImportSettings) -> Accounts:
-        """Find the account of each order."""
-        count = len(texts["connect_id"].values)
+    def accounts(
+        self, connect: pa.Array, user: pa.Array, named: pa.Array, settings: ImportSettings
+    ) -> Accounts:
+        """Find the account of each order.
+
+        :param connect: the connect ids in the orders' rows; ``user`` the user ids, ``named`` the
+            affiliates; each string, null where there is none.
+        """
+        count = len(connect)
         none = np.zeros(count, dtype=bool)
         if settings.connect_id or settings.user_id:
             header = CONNECT_HEADER if settings.connect_id else USER_HEADER
@@ -98,10 +101,8 @@ class Affiliates:
                 none,
                 none,
             )
-        connect, user = texts["connect_id"].values, texts["user_id"].values
         two = pc.and_(pc.is_valid(connect), pc.is_valid(user)).to_numpy(zero_copy_only=False)
         header, account = _of_ids(connect, user)
-        named = texts["affiliate"].values
         if named.null_count == count:
             return Accounts(header, account, none, two, none, none)
         if self._table is None:

@@ -167,7 +167,9 @@ def draft(
         lines_cents=lines_cents,
         lines=lines,
         currency=_currency(texts, orders),
-        accounts=affiliates.accounts(texts, settings),
+        accounts=affiliates.accounts(
+            *(texts[field].values for field in fields.ACCOUNT_FIELDS), settings
+        ),
     )
 
 
