@@ -137,7 +137,9 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         "has no affiliate": table["affiliate"] == "",
         "names an affiliate a second time": table["affiliate"].duplicated(),
         "has both a connect_id and a user_id: leave one empty": (connect != "") & (user != ""),
-        "has neither a connect_id nor a user_id": (connect == "") & (user == ""),
+        "is connected, and has neither a connect_id nor a user_id": (connect == "")
+        & (user == "")
+        & connected.isin(_TRUE),
         "has a value for connected other than true or false": ~connected.isin(_TRUE | _FALSE),
     }
     for trouble, where in troubles.items():
@@ -146,11 +148,13 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
             raise SourceError(
                 path, f"row {line + 2} {trouble}", hint="mend that row and run the command again"
             )
+    account = connect.where(connect != "", user)
+    header = (connect != "").map({True: CONNECT_HEADER, False: USER_HEADER})
     return pd.DataFrame(
         {
             "affiliate": table["affiliate"],
-            "header": (connect != "").map({True: CONNECT_HEADER, False: USER_HEADER}),
-            "account": connect.where(connect != "", user),
+            "header": header.where(account != "", None),
+            "account": account.where(account != "", None),
             "connected": connected.isin(_TRUE),
             "asked": ~asked.str.lower().isin(["", "null", "none"]),
         }

@@ -168,7 +168,10 @@ def draft(
         lines=lines,
         currency=_currency(texts, orders),
         accounts=affiliates.accounts(
-            *(texts[field].values for field in fields.ACCOUNT_FIELDS), settings
+            texts["connect_id"].values,
+            texts["user_id"].values,
+            texts["affiliate"].values,
+            settings,
         ),
     )
 
