@@ -115,6 +115,16 @@ def report(run: RunSettings, progress: Progress, tell: Tell) -> Figures:
     return figures
 
 
+def refresh(run: RunSettings, checkpoint: Checkpoint, progress: Progress) -> None:
+    """Bring the reports up to date; a purged job has none but ``results.csv``."""
+    if PURGED not in checkpoint.meta():
+        report(run, progress, tell=lambda summary: None)
+        return
+    from backfill.report.tables import write_results
+
+    write_results(run.job, checkpoint)
+
+
 def report_quietly(run: RunSettings, progress: Progress, tell: Tell) -> None:
     """Leave true reports behind a run that stopped, without hiding why it stopped."""
     try:

@@ -47,9 +47,7 @@ def purge(run: RunSettings, progress: Progress, tell: Tell = print) -> int:
         with progress.stage("purging", total=None, unit="files"):
             blank(checkpoint)
             _remove_files(run.job)
-            from backfill.report.tables import write_results
-
-            write_results(run.job, checkpoint)
+            steps.refresh(run, checkpoint, progress)
     tell(
         f"Purged: no name, phone or address is left in {run.job}. Keys, states, ids and totals"
         " stay; status, verify and undo still work."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backfill import steps
 from backfill.checkpoint import Checkpoint, State
-from backfill.checkpoint.afterwards import Selection, sums_of, to_undo
+from backfill.checkpoint.afterwards import Selection, maybe_not_ours, sums_of, to_undo
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
 from backfill.steps import Tell
@@ -27,10 +27,17 @@ def undo(
     interrupted run are not known to be ours: a run settles them first.
     """
     with steps.opened_and_held(run, progress) as checkpoint:
-        ids = to_undo(checkpoint, which)[: run.limit]
+        selected, foreign = to_undo(checkpoint, which), maybe_not_ours(checkpoint)
+        left = [key for order, key in foreign.items() if order in set(selected)]
+        ids = [order for order in selected if order not in foreign][: run.limit]
+        if left:
+            tell(
+                f"{len(left):,} orders stay in Shout, because they may have been there before this"
+                f" job: {', '.join(left[:_SHOWN])}{', ...' if len(left) > _SHOWN else ''}"
+            )
         if not ids:
             tell("Nothing to take back: no order that this job created is selected.")
-            return steps.DONE
+            return steps.SOME_DID_NOT_GO if left else steps.DONE
         summary = _before(checkpoint, steps.host_of(api), ids)
         steps.ask(api, run, summary, otherwise="nothing was deleted")
         from backfill.deliver.undo import Undo
@@ -55,7 +62,8 @@ def undo(
                     f"'backfill run --job {run.job}' would create what was taken back again;"
                     " with --leave-undone it does not."
                 )
-    return steps.SOME_DID_NOT_GO if errand.stay else steps.DONE
+            steps.refresh(run, checkpoint, progress)
+    return steps.SOME_DID_NOT_GO if errand.stay or left else steps.DONE
 
 
 def _before(checkpoint: Checkpoint, host: str, ids: Sequence[int]) -> list[str]:

@@ -111,8 +111,7 @@ def check(
         if sample is None:
             checkpoint.set_meta({"verify": json.dumps(asdict(verified)), _BEGUN: ""})
             _write_list(checkpoint, run.job)
-            if not verified.bodies_purged:
-                steps.report(run, progress, tell=lambda summary: None)
+            steps.refresh(run, checkpoint, progress)
     return verified
 
 

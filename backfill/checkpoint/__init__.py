@@ -13,6 +13,9 @@ The order of writes. Everything that is promised about "at most once" stands on 
     given later, until Shout has refused it or it is known not to have arrived.
 6.  An import MUST become visible as a whole or not at all: it is built in a file of its own
     (:class:`Incoming`) and adopted by a rename or in one transaction.
+7.  What is done to Shout after the import keeps to this as well: an order MUST be on disk as
+    ``sending`` before a request to delete it leaves, and a message before it leaves. What is put
+    right by PUT needs no intent, for the same body twice is as good as once.
 
 ``journal_mode=WAL`` with ``synchronous=FULL``: each commit is flushed to disk before it returns,
 so rules 2 and 3 hold through a power loss as well, as far as the disk keeps its word.

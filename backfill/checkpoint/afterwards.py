@@ -218,6 +218,29 @@ def to_undo(checkpoint: Checkpoint, which: Selection) -> list[int]:
     return [row[0] for row in (*begun, *created)]
 
 
+_CERTAIN = (
+    "http_status BETWEEN 200 AND 299 AND state IN ('created', 'undone', 'sending')"
+    " AND shout_order_id GLOB '[0-9]*'"
+)
+
+
+def maybe_not_ours(checkpoint: Checkpoint) -> dict[int, str]:
+    """Created orders that may have been in Shout before this job: their ids and keys.
+
+    An order whose request was left in doubt and that a lookup found counts as created by us. Where
+    the job met orders that had been there before, it may be one of those: unless Shout's id says
+    that it came after the first order that we certainly created.
+    """
+    rows = checkpoint.query(
+        "SELECT id, reference_id FROM orders WHERE state = 'created'"
+        " AND NOT coalesce(http_status BETWEEN 200 AND 299, 0)"
+        " AND EXISTS (SELECT 1 FROM orders WHERE state = 'existing')"
+        " AND NOT coalesce(shout_order_id GLOB '[0-9]*' AND CAST(shout_order_id AS INTEGER)"
+        f" > (SELECT min(CAST(shout_order_id AS INTEGER)) FROM orders WHERE {_CERTAIN}), 0)"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def sums_of(checkpoint: Checkpoint, ids: Sequence[int]) -> tuple[int, int]:
     """How many accounts orders belong to, and their money in cents."""
     row = checkpoint.query(
