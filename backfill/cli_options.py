@@ -140,7 +140,7 @@ def purge(parser: argparse.ArgumentParser) -> None:
 
 
 def completion(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", metavar="bash|zsh|tcsh", help="the shell to complete for")
+    parser.add_argument("shell", metavar="bash|zsh|fish|tcsh", help="the shell to complete for")
 
 
 def report(parser: argparse.ArgumentParser) -> None:

@@ -318,7 +318,7 @@ def build() -> Parser:
     )
     command(
         "completion",
-        "bash|zsh|tcsh",
+        "bash|zsh|fish|tcsh",
         "a script that completes commands in your shell",
         "Prints a script that makes the Tab key complete commands and options. Load it\n"
         "from your shell's start-up file, or put it where your shell looks for them.",

@@ -26,10 +26,10 @@ def test_status_and_watch_during_a_run(
     sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each look sees more created orders and disturbs nothing; a watch ends with the run."""
-    write("orders.csv", orders(range(300)))
+    write("orders.csv", orders(range(120)))
     assert typed("validate", "orders.csv", "--progress", "none") == 0
-    run = begin("run", "--job", JOB, *to(sandbox), "--rate", "100")
-    while sandbox.stats()["orders"] < 30:
+    run = begin("run", "--job", JOB, *to(sandbox), "--rate", "60")
+    while sandbox.stats()["orders"] < 20:
         assert run.poll() is None
         time.sleep(0.01)
     watch = begin("status", JOB, "--watch", "--json")
@@ -41,13 +41,13 @@ def test_status_and_watch_during_a_run(
     assert run.returncode == 0
     created = [one["created"] for one in seen]
     assert created == sorted(created)
-    assert 0 < created[0] < 300
-    assert all(one["total"] == 300 for one in seen)
+    assert 0 < created[0] < 120
+    assert all(one["total"] == 120 for one in seen)
     told, _ = watch.communicate(timeout=30)
     watched = [json.loads(line)["orders"]["created"] for line in told.splitlines()]
     assert watch.returncode == 0
-    assert watched[0] < 300
-    assert watched[-1] == 300
+    assert watched[0] < 120
+    assert watched[-1] == 120
     assert sandbox.stats()["duplicates"] == 0
 
 
