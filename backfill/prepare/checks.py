@@ -87,14 +87,10 @@ def _at_orders(
     if not len(orders):
         return
     if field is None:
-        yield Found(orders, _first_rows(draft)[orders], details=details)
+        yield Found(orders, draft.first_rows[orders], details=details)
         return
     text = draft.texts[field]
     yield Found(orders, text.rows[orders], field, text.values.take(pa.array(orders)), details)
-
-
-def _first_rows(draft: Draft) -> Indices:
-    return np.minimum(draft.first_rows, max(len(draft.owners) - 1, 0))
 
 
 def _at_rows(draft: Draft, rows: Indices, field: str | None) -> Iterator[Found]:
@@ -268,7 +264,8 @@ def time_is_now(draft: Draft, context: Context) -> Iterator[Found]:
 def no_time(draft: Draft, context: Context) -> Iterator[Found]:
     blank = np.ones(draft.count, dtype=bool)
     for field in fields.TIME_FIELDS:
-        blank &= _null(draft.texts[field].values)
+        if field != "cancelled_at":
+            blank &= _null(draft.texts[field].values)
     yield from _at_orders(draft, blank, "created_at")
 
 
@@ -347,7 +344,7 @@ def _itemised(draft: Draft, context: Context) -> Flags:
             for reading in draft.readings
         ]
     )
-    itemised: Flags = has[draft.sources[_first_rows(draft)]]
+    itemised: Flags = has[draft.sources[draft.first_rows]]
     return itemised
 
 

@@ -192,7 +192,7 @@ class _Resolver:
         self._sources = sources
         self._first = orders.starts[:-1]
         self._follows = np.ones(len(owners), dtype=bool)
-        self._follows[self._first[self._first < len(owners)]] = False
+        self._follows[self._first] = False
 
     def __call__(self, field: str) -> OrderText:
         values = self._orders.column(field)
@@ -343,8 +343,8 @@ def _currency(texts: Mapping[str, OrderText], orders: OrderRows) -> pa.Array:
     for field in ("item_price", "item_each_price"):
         column = orders.column(field)
         if column.null_count < len(column):
-            first = np.minimum(orders.starts[:-1], max(len(column) - 1, 0))
-            beside = pc.coalesce(beside, convert.money_currency(column.take(pa.array(first))))
+            first = column.take(pa.array(orders.starts[:-1]))
+            beside = pc.coalesce(beside, convert.money_currency(first))
     return pc.coalesce(named, beside)
 
 

@@ -267,8 +267,8 @@ def _created_at(draft: Draft) -> pa.Array:
         sooner = pc.fill_null(
             pc.or_kleene(pc.less(times.instant, moments), pc.is_null(moments)), False
         )
-        earliest = pc.if_else(sooner, pc.coalesce(times.values, earliest), earliest)
-        moments = pc.if_else(sooner, pc.coalesce(times.instant, moments), moments)
+        earliest = pc.if_else(sooner, times.values, earliest)
+        moments = pc.if_else(sooner, times.instant, moments)
     return pc.coalesce(created, earliest)
 
 
@@ -284,7 +284,7 @@ def _addresses(draft: Draft) -> tuple[pa.Array | list[Any], pa.Array | list[Any]
     """Where each order stands: its sources, and its rows as ``2-4,9``; ``'; '`` between sources."""
     rows = draft.orders.rows["_row"].to_numpy()
     owners, sources = draft.owners, draft.sources
-    breaks = (np.diff(rows, prepend=-2) > 1) | (np.diff(rows, prepend=-2) < 0)
+    breaks = np.diff(rows, prepend=-2) > 1
     new_order = np.diff(owners, prepend=-1) != 0
     new_source = np.diff(sources, prepend=-1) != 0
     begins = np.flatnonzero(breaks | new_order | new_source)

@@ -187,6 +187,19 @@ def test_a_rule_that_is_made_a_warning_keeps_nothing_back(tmp_path: Path) -> Non
     ]
 
 
+def test_the_day_an_order_was_cancelled_is_no_day_to_file_it_under(tmp_path: Path) -> None:
+    """Where cancelled orders are wanted, they still need a date of their own."""
+    path = written(
+        tmp_path / "a.csv",
+        [*tea("1", created_at=""), "2021-05-01"],
+        [*tea("2"), "2021-05-01"],
+        header=(*HEADER, "cancelled_at"),
+    )
+    found = prepared(path, severities=(("cancelled", "warning"),))
+    assert found.rejected == {"1": "no_time"}
+    assert found.bodies["2"]["created_at"] == "2021-04-09"
+
+
 def test_a_problem_has_an_address(tmp_path: Path) -> None:
     """File, row, the column's own name and the value as it stands there, and what to do."""
     header = ("Order", "Date", "Who", "What", "Price", "Sum")
