@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 import unicodedata
@@ -18,6 +19,7 @@ from backfill.prepare.rules import IGNORED_ROW
 from backfill.settings import DateOrder
 
 _CUSTOMER: Final = ("profile_name", "profile_phone_number", "profile_email")
+_ABOUT_CUSTOMERS: Final = re.compile("customer|buyer|client|kunde|user")
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _FIELD_WIDTH: Final = max(map(len, fields.FIELDS))
 _FILES_SHOWN: Final = 5
@@ -26,6 +28,8 @@ _PLACES: Final = {
     "repeated": "on each of its rows",
     "zero_on_rest": "on its first row, and a literal 0 on the others",
 }
+#: What a field's name leaves open.
+_MEANINGS: Final = {"item_price": " (of the whole line)"}
 _PRICES: Final = frozenset({"item_each_price", "item_price"})
 #: To no less than this a sample value is clipped.
 _SHORTEST: Final = 8
@@ -116,7 +120,7 @@ def _table(series: Series, width: int) -> Iterator[str]:
         if each not in series.mapping.specs:
             continue
         start = f"{'? ' if each in series.guesses else '  '}{each:{_FIELD_WIDTH}}  "
-        spec = one_line(str(series.mapping.specs[each]))
+        spec = one_line(str(series.mapping.specs[each])) + _MEANINGS.get(each, "")
         values = [one_line(value) for value in series.field_samples.get(each, ())] or ["(blank)"]
         together = f"{start}{spec}: {' | '.join(values)}"
         if _width(together) <= width:
@@ -163,8 +167,9 @@ def _notes(inspection: Inspection) -> Iterator[str]:
     for series in inspection.series:
         yield from _notes_on_columns(series, settings.date_order)
     if _lacks_customer(inspection):
+        column = _customer_column(inspection)
         yield (
-            "No column is mapped to the customer: give --map profile_name=COLUMN (a customer "
+            f"No column is mapped to the customer: give --map profile_name={column} (a customer "
             "number will do), or go without with --map profile_name=."
         )
     if "total" not in _mapped(inspection) and _mapped(inspection) & _PRICES:
@@ -205,6 +210,12 @@ def _lacks_customer(inspection: Inspection) -> bool:
     """No export names a customer, and the user has not said to go without."""
     said = {name for name, _ in inspection.settings.map}
     return not (_mapped(inspection) | said).intersection(_CUSTOMER)
+
+
+def _customer_column(inspection: Inspection) -> str:
+    """A column that nothing is mapped to and that by its name is about the customer."""
+    unused = [column for series in inspection.series for column in series.unused]
+    return next((name for name in unused if _ABOUT_CUSTOMERS.search(column_key(name))), "COLUMN")
 
 
 def _notes_on_columns(series: Series, date_order: DateOrder | None) -> Iterator[str]:
@@ -269,7 +280,7 @@ def _options(inspection: Inspection) -> Iterator[list[str]]:
     if _has_no_account(inspection):
         yield ["--connect-id", "YOUR-ID"]
     if _lacks_customer(inspection):
-        yield ["--map", "profile_name=COLUMN"]
+        yield ["--map", f"profile_name={_customer_column(inspection)}"]
     found = {code for series in inspection.series for code in series.currencies}
     if settings.currency != "USD":
         yield ["--currency", settings.currency]

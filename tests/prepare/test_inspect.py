@@ -183,6 +183,27 @@ def test_line_items_in_a_second_file(tmp_path: Path) -> None:
     assert "--items" in render(found)
 
 
+def test_what_the_money_is_made_of_is_said(tmp_path: Path) -> None:
+    """Whose price a price is, and that totals without a column are sums without shipping."""
+    sums = "they are the sums of their lines"
+    text = " ".join(render(inspected(written(tmp_path, SHOPIFY))).split())
+    assert sums not in text
+    assert "item_price" not in text  # not missing: one of the two is enough
+    lines = "order-id,order-item-id,purchase-date,product-name,item-price,item-tax\n"
+    lines += "1,7,2021-01-01T10:00:00Z,Tea,3.00,0.30\n"
+    text = " ".join(render(inspected(written(tmp_path, lines))).split())
+    assert sums in text
+    assert "item-price (of the whole line): 3.00" in text
+
+
+def test_a_column_about_the_customer_is_proposed_where_none_is_mapped(tmp_path: Path) -> None:
+    """A customer's number is no name, so it is not taken without being told."""
+    lines = "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Country,Customer ID\n"
+    lines += "1,7,Tea,1,2021-01-01 10:00:00,3.00,France,13085\n"
+    found = inspected(written(tmp_path, lines), connect_id="A1")
+    assert "profile_name=Customer ID" in command_in(render(found))
+
+
 def test_an_empty_table(tmp_path: Path) -> None:
     """A header alone is an error of the reader; a table of blanks alone shows no values."""
     path = written(tmp_path, "reference_id,created_at,item_name,item_price\n1,,,\n")
