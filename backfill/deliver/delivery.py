@@ -120,9 +120,10 @@ class Delivery:
                     self._start(claim, in_doubt_since=started)
                 while self._error is None:
                     await self._commit(stage)
-                    if not self._open and not self._room():
+                    if self._open:
+                        await self._until_due()
+                    elif not self._room():
                         break
-                    await self._until_due()
                 await self._wind_up(stage)
         finally:
             self._pace.close()
@@ -209,7 +210,8 @@ class Delivery:
         """How many more orders may be claimed: as many as wait for a turn, and no more."""
         if self._dry or self._error is not None:
             return 0
-        room = max(0, 2 * self._pace.limit + min(self._slow, self._most_slow) - self._open)
+        under_way = self._open - len(self._results)  # results and claims are written together
+        room = max(0, 2 * self._pace.limit + min(self._slow, self._most_slow) - under_way)
         return room if self._left is None else min(room, self._left)
 
     async def _until_due(self) -> None:
@@ -224,9 +226,9 @@ class Delivery:
 
         :raises StorageError: nothing was recorded.
         """
+        room = self._room()
         results, self._results = self._results, []
         to_park, self._to_park = self._to_park, set()
-        room = self._room()
         if not results and not room:
             return
         activity, self._wire.activity = self._wire.activity, Activity()

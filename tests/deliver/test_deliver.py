@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from delivering import Listener, assert_exactly_once, body, make_job, settings, states
+from delivering import CREDENTIAL, Listener, assert_exactly_once, body, make_job, settings, states
 
 from backfill.checkpoint import Checkpoint, Result, State
 from backfill.deliver import Delivered, Stop, run
@@ -87,6 +88,26 @@ def test_a_run_over_a_finished_job_sends_nothing(tmp_path: Path, sandbox: Sandbo
     before = sandbox.stats()["requests"]["total"]
     assert deliver(job, sandbox).orders == {}
     assert sandbox.stats()["requests"]["total"] == before
+
+
+def test_a_slow_disk_and_one_connection_end_well(
+    tmp_path: Path, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is under way may come in during one commit; the next one claims more."""
+    start_advance = Checkpoint.start_advance
+
+    def slowly(self: Checkpoint, *args: Any, **kwargs: Any) -> Any:
+        finish = start_advance(self, *args, **kwargs)
+
+        def commit() -> Any:
+            time.sleep(0.05)
+            return finish()
+
+        return commit
+
+    monkeypatch.setattr(Checkpoint, "start_advance", slowly)
+    job = make_job(tmp_path, 20)
+    assert deliver(job, sandbox, concurrency=1).orders == {State.CREATED: 20}
 
 
 def test_a_limit_is_kept_and_the_rest_waits(tmp_path: Path, sandbox: SandboxProcess) -> None:
@@ -456,6 +477,42 @@ def test_a_second_signal_leaves_at_once_and_safely(tmp_path: Path, sandbox: Sand
     assert states(job)["sending"] >= 5
     sandbox.set_faults({"honour_duplicate_header": False})
     deliver(job, sandbox)
+    assert_exactly_once(sandbox, job)
+
+
+def test_the_credential_is_nowhere(tmp_path: Path, sandbox: SandboxProcess) -> None:
+    """Issue 3, shows 9: not in what is printed, not in any file, also where Shout refuses it."""
+    job = make_job(tmp_path, 20)
+    wrong = (("Authorization", Secret("Bearer pst-pst-secret")),)
+    told = Listener()
+    with pytest.raises(SafetyStop) as caught:
+        deliver(job, sandbox, headers=wrong, progress=told)
+    shown = "".join(traceback.format_exception(caught.value)) + repr(told.said)
+    deliver(job, sandbox)
+    for secret in ("pst-pst-secret", CREDENTIAL):
+        assert secret not in shown
+        for file in tmp_path.rglob("*"):
+            assert secret.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("down", ["503", "drop"])
+def test_a_short_outage_is_sat_out(down: str, tmp_path: Path, sandbox: SandboxProcess) -> None:
+    """3 seconds in mid-run: few requests meanwhile, and everything is created."""
+    job, bothered = make_job(tmp_path, 600), []
+
+    def outage() -> None:
+        wait_for(lambda: creates(sandbox) > 100)
+        sandbox.change_faults(down=down)
+        before = sandbox.stats()["requests"]["total"]
+        time.sleep(3)
+        bothered.append(sandbox.stats()["requests"]["total"] - before)
+        sandbox.change_faults(down=False)
+
+    thread = threading.Thread(target=outage)
+    thread.start()
+    deliver(job, sandbox, concurrency=64, rate=300)
+    thread.join()
+    assert bothered[0] < 100
     assert_exactly_once(sandbox, job)
 
 
