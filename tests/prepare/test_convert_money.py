@@ -80,6 +80,8 @@ def read(text: str, style: MoneyStyle = POINT) -> int | None:
         ("1.23456E2", 12346),
         ("7.5e-1", 75),
         ("000012.50", 1250),
+        ("0" * 30 + "12.505", 1251),
+        ("-" + "0" * 30 + "12.505", -1251),
         ("731.9399999999999", 73194),
         ("0.30000000000000004", 30),
         ("92233720368547758.07", 2**63 - 1),
@@ -205,6 +207,28 @@ def test_evidence_of_parts_is_that_of_the_whole() -> None:
 def test_currency_of_an_amount(text: str | None, expected: str | None) -> None:
     """The code or the symbol says it; a bare dollar does not."""
     assert money_currency(column(text, "1.00")).to_pylist() == [expected, None]
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("EUR", "€"), ("GBP", "£"), ("INR", "₹"), ("RUB", "₽ руб руб."), ("KRW", "₩"),
+        ("TRY", "₺ TL"), ("ILS", "₪"), ("VND", "₫"), ("THB", "฿"), ("UAH", "₴"), ("NGN", "₦"),
+        ("PHP", "₱"), ("PYG", "₲"), ("CRC", "₡"), ("GHS", "₵"), ("KZT", "₸"), ("MNT", "₮"),
+        ("LAK", "₭"), ("AZN", "₼"), ("GEL", "₾"), ("BDT", "৳"), ("KHR", "៛"), ("PLN", "zł"),
+        ("CZK", "Kč"), ("HUF", "Ft"), ("BGN", "лв лв."), ("JPY", "円 JP¥"), ("CNY", "元 RMB CN¥"),
+        ("IDR", "Rp"), ("MYR", "RM"), ("DEM", "DM"), ("USD", "US$ U.S.$"), ("AUD", "A$ AU$"),
+        ("CAD", "C$ CA$ CDN$"), ("NZD", "NZ$"), ("HKD", "HK$"), ("SGD", "S$ SG$"), ("TWD", "NT$"),
+        ("MXN", "MX$"), ("BRL", "R$"), ("PEN", "S/ S/."), ("CHF", "CHF"), ("SEK", "SEK"),
+        (None, "$ ¥ ￥ kr kr. Rs Rs. ₨ R Fr Fr. ₤ lei ₿"),
+    ],
+)  # fmt: skip
+def test_what_people_write_for_a_currency(code: str | None, names: str) -> None:
+    """Before the amount or after it; a name that several currencies bear says none."""
+    for name in names.split():
+        texts = column(f"{name}5.50", f"5.50 {name}")
+        assert money_currency(texts).to_pylist() == [code, code]
+        assert cents(texts, POINT).values.to_pylist() == [550, 550]
 
 
 def grouped(digits: str, mark: str) -> str:

@@ -191,6 +191,13 @@ def test_most_numbers_are_settled_by_patterns(monkeypatch: pytest.MonkeyPatch) -
     assert asked == ["801-555-6788 x1"]
 
 
+def test_what_excel_made_of_numbers_stands_among_others() -> None:
+    """Each is mended where it stands, and the others are left as they are."""
+    texts = ["801-555-6788", "8.015556789E9", "8.01556E+09", None, "8015556787.0", "8.0155567e9 x"]
+    expected = ["+18015556788", "+18015556789", None, None, "+18015556787", None]
+    assert phones(column(*texts), "US").values.to_pylist() == expected
+
+
 def test_columns_of_any_make() -> None:
     """Empty, all null, sliced, in chunks: all the same to the caller."""
     texts = ["8015556788", None, "nobody", "8015556788"]

@@ -39,7 +39,22 @@ def test_quantities_are_read(text: str, expected: int, inexact: bool, beside: st
 
 
 @pytest.mark.parametrize(
-    "text", ["one", "2 pcs", "x2", "1,000", "-1,000", "1.2.3", "--1", "1-", "$2", "9" * 30, "."]
+    "text",
+    [
+        "one",
+        "2 pcs",
+        "x2",
+        "1,000",
+        "-1,000",
+        "1.2.3",
+        "--1",
+        "1-",
+        "$2",
+        "9" * 30,
+        ".",
+        "'234",
+        "+ 234",
+    ],
 )
 def test_what_is_no_quantity_is_bad(text: str) -> None:
     """Words, units, two readings (1,000 is one or a thousand), too much."""

@@ -109,7 +109,6 @@ def rounded(number: pa.StringArray, places: int) -> Converted:
     fits = matches(number, rf"^-?0*\d{{0,{_UNITS}}}(?:\.\d*)?$")
     number = pc.if_else(fits, number, pa.scalar(None, pa.string()))
     number = pc.replace_substring_regex(number, rf"(\.\d{{{_KEPT}}})\d+$", r"\1")
-    number = pc.replace_substring_regex(number, r"^(-?)0+(\d)", r"\1\2")
     decimals = pc.cast(number, pa.decimal128(38, _KEPT))
     half_up = "half_towards_infinity"
     meant = pc.round(decimals, ndigits=_NOISE, round_mode=half_up)
