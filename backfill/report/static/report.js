@@ -69,13 +69,14 @@
     "chart-activity": (width) => {
       const series = { created: "created", failed: "refused", retries: "sent again", rate_limited: "rate limited" };
       // One place a minute in which something happened: a job may rest for days between two runs.
-      const minutes = figures.activity.map((row) => row.minute);
+      // As places, not as dates: Plot marks a chart that has date texts on a scale of places.
+      const clock = (minute) => `${minute.slice(5, 10)} ${minute.slice(11, 16)}`;
+      const minutes = figures.activity.map((row) => clock(row.minute));
       const step = Math.ceil(minutes.length / Math.max(2, Math.floor(width / 110)));
       const points = figures.activity.flatMap((row) => Object.entries(series)
-        .map(([key, name]) => ({ minute: row.minute, name, n: row[key] })));
+        .map(([key, name]) => ({ minute: clock(row.minute), name, n: row[key] })));
       const lines = points.filter((point) => point.name !== "created");
       const created = points.filter((point) => point.name === "created");
-      const clock = (minute) => `${minute.slice(5, 10)} ${minute.slice(11, 16)}`;
       return Plot.plot({
         width, height: 260, marginLeft: 48, style, ariaLabel: "Orders created per minute",
         x: { type: "band", domain: minutes, padding: 0.1 },
@@ -83,10 +84,10 @@
         color: { domain: Object.values(series), range: ["var(--go)", "var(--stop)", "var(--wait)", "var(--aside)"], legend: true },
         marks: [
           Plot.ruleY([0]),
-          Plot.axisX(minutes.filter((_, index) => index % step === 0), { label: null, tickSize: 0, tickFormat: clock }),
+          Plot.axisX(minutes.filter((_, index) => index % step === 0), { label: null, tickSize: 0 }),
           Plot.barY(created, {
             x: "minute", y: "n", fill: "name", fillOpacity: 0.55,
-            title: (point) => `${clock(point.minute)} UTC\n${whole(point.n)} created`, tip: true,
+            title: (point) => `${point.minute} UTC\n${whole(point.n)} created`, tip: true,
           }),
           Plot.lineY(lines, { x: "minute", y: "n", stroke: "name", strokeWidth: 2 }),
           Plot.dot(lines, { x: "minute", y: "n", fill: "name", r: 2.5, filter: (point) => point.n > 0 }),
