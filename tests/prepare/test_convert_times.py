@@ -227,6 +227,8 @@ def test_times_that_clocks_skip_or_show_twice(zone: str, text: str, expected: st
         ("-05:00", "-05:00"),
         ("GMT+2", "+02:00"),
         ("UTC+0530", "+05:30"),
+        ("GMT+530", "+05:30"),
+        ("-1400", "-14:00"),
         ("UTC-11", "-11:00"),
     ],
 )
