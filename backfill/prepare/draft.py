@@ -139,7 +139,9 @@ def draft(
         def of_source(values: pa.Array, source: int) -> convert.Times:
             part, zone = values.field(0), values.field(1)
             placed = zone if zone.null_count < len(zone) else None
-            return convert.times(part, readings[source].times[field], settings.timezone, placed)
+            # A source without the field has nothing to read, beside others that have it.
+            style = readings[source].times.get(field, convert.TimeStyle())
+            return convert.times(part, style, settings.timezone, placed)
 
         both = pa.StructArray.from_arrays([texts[field].values, zones.values], ["text", "zone"])
         if texts[field].values.null_count == len(both):

@@ -68,17 +68,23 @@ def with_odd_cells(data: bytes, dice: random.Random) -> bytes:
 
 
 def run(seeds: range, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Each export through ``validate``, and some through ``inspect`` before."""
+    """Each export through ``validate``, some beside another, some through ``inspect`` before."""
     for seed in seeds:
         dice = random.Random(seed)
         path = folder / "export.csv"
         path.write_bytes(random_export(dice))
+        exports = [str(path)]
+        if dice.random() < 0.3:
+            (folder / "another.csv").write_bytes(random_export(dice))
+            exports.insert(dice.randrange(2), str(folder / "another.csv"))
+            if dice.random() < 0.3:
+                exports.insert(1, "--items")
         options = dice.choice(OPTIONS)
         job = folder / "job"
         shutil.rmtree(job, ignore_errors=True)
-        commands = [["validate", str(path), "--connect-id", "A1", "--job", str(job), *options]]
+        commands = [["validate", *exports, "--connect-id", "A1", "--job", str(job), *options]]
         if dice.random() < 0.3:
-            commands.insert(0, ["inspect", str(path), *options])
+            commands.insert(0, ["inspect", *exports, *options])
         for command in commands:
             try:
                 code = main([*command, "--progress", "none"])

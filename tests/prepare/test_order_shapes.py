@@ -520,6 +520,19 @@ def test_online_retail_ii(tmp_path: Path) -> None:
     assert found.rejected == {"C489449": "credit_note"}
 
 
+def test_exports_of_several_platforms_at_once(tmp_path: Path) -> None:
+    """Each is read by its own columns, though one has times that the other has not."""
+    items = ("Order ID", "Sale Date", "Date Shipped", "Ship Name", "Item Name", "Item Total")
+    etsy = written(
+        tmp_path / "etsy.csv", ["7", "12/26/21", "01/02/2022", "Bo", "Hat", "9.00"], header=items
+    )
+    found = prepared(written(tmp_path / "a.csv", row("1"), row("2")), etsy)
+    assert found.formats == ["generic", "etsy"]
+    assert list(found.bodies) == ["1", "2", "7"]
+    assert "shipped_at" not in found.bodies["1"]
+    assert found.bodies["7"]["shipped_at"] == "2022-01-02"
+
+
 # --- several columns for one field ----------------------------------------------------------------
 
 
