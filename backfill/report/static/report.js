@@ -69,7 +69,6 @@
     "chart-activity": (width) => {
       const series = { created: "created", failed: "refused", retries: "sent again", rate_limited: "rate limited" };
       // One place a minute in which something happened: a job may rest for days between two runs.
-      // As places, not as dates: Plot marks a chart that has date texts on a scale of places.
       const clock = (minute) => `${minute.slice(5, 10)} ${minute.slice(11, 16)}`;
       const minutes = figures.activity.map((row) => clock(row.minute));
       const step = Math.ceil(minutes.length / Math.max(2, Math.floor(width / 110)));
@@ -89,7 +88,7 @@
             x: "minute", y: "n", fill: "name", fillOpacity: 0.55,
             title: (point) => `${point.minute} UTC\n${whole(point.n)} created`, tip: true,
           }),
-          Plot.lineY(lines, { x: "minute", y: "n", stroke: "name", strokeWidth: 2 }),
+          Plot.lineY(lines, { x: "minute", y: "n", z: "name", stroke: "name", strokeWidth: 2 }),
           Plot.dot(lines, { x: "minute", y: "n", fill: "name", r: 2.5, filter: (point) => point.n > 0 }),
         ],
       });
