@@ -155,7 +155,7 @@ class Checkpoint:
                 " WHERE +state = 'pending' AND id BETWEEN ? AND ?",
                 (now(), rows[0]["id"], rows[-1]["id"]),
             )
-        return [Claim(*row) for row in rows]
+        return [Claim._make(row) for row in rows]
 
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back already
@@ -204,7 +204,7 @@ class Checkpoint:
                 " CAST(payload AS BLOB) AS payload, attempts, total_cents"
                 " FROM orders WHERE state = 'sending' ORDER BY id"
             ).fetchall()
-        return [Claim(*row) for row in rows]
+        return [Claim._make(row) for row in rows]
 
     def park_account(
         self,

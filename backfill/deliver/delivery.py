@@ -30,7 +30,7 @@ from backfill.settings import ApiSettings
 
 T = TypeVar("T")
 
-_GATHER_SECONDS = 0.005
+_GATHER_SECONDS = 0.01
 """How long results may gather before they are committed."""
 _SHOW_SECONDS = 0.1
 _NOT_OVER = (State.SENDING, State.PENDING)
@@ -173,7 +173,8 @@ class Delivery:
             if order.account.parked:
                 self._note_parked(order.account, result)
             self._results.append(result)
-            if len(self._results) >= min(self._open, max(1, self._pace.limit // 2)):
+            # As many again are under way meanwhile: twice the limit is claimed.
+            if len(self._results) >= min(self._open, self._pace.limit):
                 self._due.set()
             elif self._gathering is None:
                 self._gathering = self._loop.call_later(_GATHER_SECONDS, self._due.set)

@@ -155,7 +155,7 @@ class Pace:
             self._turned_away(now, started, retry_after)
         elif seen is Seen.FAILED:
             self._trouble(lane, now, retry_after)
-        if lane.waiting or self.create.waiting or self.lookup.waiting:
+        if self.create.waiting or self.lookup.waiting:
             self._dispatch()
 
     def close(self) -> None:

@@ -132,7 +132,9 @@ class Sender:
                 if not (self._canary.passed and _plainly_as_meant(order.claim, shown)):
                     return await self._check_created(order, answer, shown)
                 self._in_shout(order)
-                return order.result(State.CREATED, status=answer.status, shout_id=shout_id(shown))
+                return Result(
+                    order.claim.id, State.CREATED, order.attempts, answer.status, shout_id(shown)
+                )
             outcome = Outcome.IN_DOUBT
         if outcome is Outcome.RUN_REFUSED:
             if not self._is_passing(answer):
