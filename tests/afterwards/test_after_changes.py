@@ -89,14 +89,14 @@ def test_a_corrected_mapping_over_a_half_sent_job(
 
 def test_an_update_that_is_killed_goes_on(sandbox: SandboxProcess) -> None:
     """SIGKILL in the middle of putting right: the same command finishes it."""
-    half_sent(sandbox, 120, 120)
-    write("orders.csv", orders(range(120), profile_name="Janet S."))
+    half_sent(sandbox, 80, 80)
+    write("orders.csv", orders(range(80), profile_name="Janet S."))
     update = ["run", "orders.csv", "--update-changed", *to(sandbox)]
 
     def half_way() -> bool:
-        return bool(sandbox.stats()["requests"]["arrived"].get("update", 0) >= 50)
+        return bool(sandbox.stats()["requests"]["arrived"].get("update", 0) >= 30)
 
-    assert killed([*update, "--rate", "150"], half_way)
+    assert killed([*update, "--rate", "120"], half_way)
     assert typed(*update) == 0
     assert typed("verify", JOB, *to(sandbox)) == 0
     assert {one["order"]["profile_name"] for one in sandbox.orders()} == {"Janet S."}

@@ -116,33 +116,33 @@ def test_an_interrupted_check_goes_on(
     sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Stopped in the middle: what was read back is not read again."""
-    imported(sandbox, 300)
+    imported(sandbox, 200)
     sandbox.set_faults({"fault": [{"kind": "error_before_commit", "status": 401, "from": 120}]})
     assert typed("verify", JOB, *to(sandbox)) == 4, "stopped by refused credentials"
     read = asked("SELECT count(*) FROM verified")[0][0]
-    assert 50 < read < 300
+    assert 50 < read < 200
     sandbox.set_faults({})
     looked_up = sandbox.stats()["requests"]["arrived"]["get"]
     assert typed("verify", JOB, *to(sandbox)) == 0
-    assert sandbox.stats()["requests"]["arrived"]["get"] - looked_up == 300 - read
-    assert "300 of 300 created orders were read back: 300 equal" in capsys.readouterr().out
-    looked_up += 300 - read
+    assert sandbox.stats()["requests"]["arrived"]["get"] - looked_up == 200 - read
+    assert "200 of 200 created orders were read back: 200 equal" in capsys.readouterr().out
+    looked_up += 200 - read
     assert typed("verify", JOB, *to(sandbox)) == 0, "a finished check begins anew"
-    assert sandbox.stats()["requests"]["arrived"]["get"] - looked_up == 300
+    assert sandbox.stats()["requests"]["arrived"]["get"] - looked_up == 200
 
 
 def test_a_killed_check_goes_on(sandbox: SandboxProcess) -> None:
     """SIGKILL leaves a checkpoint that the next check goes on from, to the same verdict."""
-    imported(sandbox, 200)
+    imported(sandbox, 120)
     sandbox.delete_order(sandbox.orders()[0]["id"])
     looked_up = sandbox.stats()["requests"]["arrived"]["get"]
 
     def half_way() -> bool:
-        return bool(sandbox.stats()["requests"]["arrived"]["get"] >= looked_up + 100)
+        return bool(sandbox.stats()["requests"]["arrived"]["get"] >= looked_up + 60)
 
     assert killed(["verify", JOB, *to(sandbox), "--rate", "200"], half_way)
     assert typed("verify", JOB, *to(sandbox)) == 3
-    assert (verdict()["equal"], verdict()["missing"]) == (199, 1)
+    assert (verdict()["equal"], verdict()["missing"]) == (119, 1)
 
 
 def test_trouble_on_the_wire_is_no_difference(sandbox: SandboxProcess) -> None:
