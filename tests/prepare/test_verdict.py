@@ -197,6 +197,7 @@ def test_the_day_an_order_was_cancelled_is_no_day_to_file_it_under(tmp_path: Pat
     )
     found = prepared(path, severities=(("cancelled", "warning"),))
     assert found.rejected == {"1": "no_time"}
+    assert found.rules == {"cancelled", "no_time"}
     assert found.bodies["2"]["created_at"] == "2021-04-09"
 
 
