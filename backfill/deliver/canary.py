@@ -22,6 +22,8 @@ class Canary:
     """Lets orders go in stages. Looked at before each request to create an order."""
 
     def __init__(self) -> None:
+        self.passed = False
+        """All stages are over."""
         self._stage = 0
         self._holders: set[int] = set()
         self._entered = 0
@@ -32,11 +34,6 @@ class Canary:
     def first(self) -> bool:
         """Whether no order has passed yet."""
         return self._stage == 0
-
-    @property
-    def passed(self) -> bool:
-        """Whether all stages are over."""
-        return self._stage == len(_STAGES)
 
     async def enter(self, order: Order) -> None:
         """Wait until the order may be sent (again).
@@ -64,6 +61,7 @@ class Canary:
         elif not self._holders and self._entered >= _STAGES[self._stage]:
             self._stage += 1
             self._entered = 0
+            self.passed = self._stage == len(_STAGES)
         elif not self.first:
             return
         self._wake()

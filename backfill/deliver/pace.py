@@ -101,6 +101,7 @@ class Pace:
         self._steep = True
         self._backed_off = -inf
         self._interval = 1.0 / rate if rate else 0.0
+        self._spaced = rate is not None
         self._learned = LearnedRate(now)
         self._slot = now
         self._paused_until = now
@@ -226,6 +227,7 @@ class Pace:
         pause = retry_after if retry_after is not None else random.uniform(0.5, 1.5)  # noqa: S311
         self._pause(now, pause)
         self._learned.refused(now, pause)
+        self._spaced = True
         self._slot = self._paused_until
         self._back_off(now, pause, _BACK_OFF)
 
@@ -274,7 +276,7 @@ class Pace:
 
     def _when(self, lane: Lane, now: float) -> float:
         """The time from which the lane's next request may go; ``inf``: not before an event."""
-        if self.under_way >= int(self._limit):
+        if self.under_way + 1 > self._limit:
             return inf
         at = max(self._slot, self._paused_until)
         if lane.down:
@@ -284,8 +286,8 @@ class Pace:
     def _take(self, lane: Lane, now: float) -> None:
         self.under_way += 1
         lane.under_way += 1
-        interval = max(self._interval, self._learned.interval(now))
-        if interval:
+        if self._spaced:
+            interval = max(self._interval, self._learned.interval(now))
             self._slot = max(self._slot, now - _LATE) + interval
 
     def _dispatch(self) -> None:
