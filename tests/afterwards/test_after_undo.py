@@ -97,7 +97,7 @@ def test_a_late_deletion_does_not_reach_an_order_that_is_created_anew(
     """A request to delete that Shout carries out long after it was given up on: the order counts
     as undone only when that cannot happen any more, so a run right after it loses nothing."""
     imported(sandbox, 3)
-    late = {"kind": "late_commit", "seconds": 1.5, "on": ["delete"], "at": 2}
+    late = {"kind": "late_commit", "seconds": 1.5, "on": ["delete"], "at": [2]}
     sandbox.set_faults({"fault": [late]})
     words = [*to(sandbox, timeout=0.3), "--settle", "2"]
     assert typed("undo", JOB, *words) == 0
