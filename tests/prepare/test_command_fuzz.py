@@ -114,7 +114,7 @@ def template_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_some_odd_exports(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    run(range(25), tmp_path, capfd)
+    run(range(20), tmp_path, capfd)
 
 
 @pytest.mark.fuzz
