@@ -174,8 +174,8 @@ def _notes(inspection: Inspection) -> Iterator[str]:
         )
     if "total" not in _mapped(inspection) and _mapped(inspection) & _PRICES:
         yield (
-            "No column holds the orders' totals, so they are the sums of their lines: shipping, "
-            "tax and discounts that stand in columns of their own are not in them."
+            "No column holds the orders' totals, so they are the sums of their lines: shipping "
+            "and tax that stand in columns of their own are not added."
         )
     if _has_no_account(inspection):
         yield "Nothing says whose orders these are: give --connect-id ID, or map a column to it."
