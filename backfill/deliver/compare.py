@@ -7,19 +7,16 @@ difference; what it shows otherwise is.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
-from backfill.deliver.gate import FLAG
+from orjson import loads  # every answer is read, and it is five times as fast as json
 
-loads: Callable[[bytes], Any] = json.loads
-with contextlib.suppress(ImportError):  # every answer is read: five times as fast, where it is
-    from orjson import loads
+from backfill.deliver.gate import FLAG
 
 Order = Mapping[str, Any]
 
