@@ -294,6 +294,6 @@ CASES: list[Case] = [
         [{"item_name": "-5 kg"}],
         ("item_name", "@SUM(A1)"),
     ),
-    ("formula_like", [{"description": "+A1"}], [{"description": "+1"}], ("description", "+A1")),
+    ("formula_like", [{"description": "+A1"}], [{"description": "+1=B1"}], ("description", "+A1")),
     ("formula_like", [{"description": "-(1)"}], [{"description": "A=-1"}], ("description", "-(1)")),
 ]
