@@ -5,11 +5,11 @@ The kernels of Arrow, SQLite and the disk leave the interpreter free, so a secon
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 #: Items that may wait between two lanes: enough to keep both busy, little to hold in memory.
 WAITING = 1
@@ -18,10 +18,47 @@ Item = TypeVar("Item")
 
 
 class _End:
-    """The last thing in a queue: the stream is over, or it broke off with an error."""
+    """The last thing in a line: the stream is over, or it broke off with an error."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
+
+
+class _Line(Generic[Item]):
+    """A queue with room for a few items.
+
+    Of two queues that are written in C, one of them for the free places. Ctrl-C can strike inside
+    of Python's own bounded queue; then its lock stays locked, or a wake-up is lost, and whoever
+    waits waits for good.
+    """
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[Item | _End] = SimpleQueue()
+        self._places: SimpleQueue[None] = SimpleQueue()
+        self.closed = False
+        for _ in range(WAITING):
+            self._places.put(None)
+
+    def put(self, item: Item | _End) -> None:
+        """Wait for a place, and take it; a line that was closed takes nothing more."""
+        self._places.get()
+        if not self.closed:
+            self._items.put(item)
+
+    def get(self) -> Item | _End:
+        """Wait for the next item."""
+        item = self._items.get()
+        self._places.put(None)
+        return item
+
+    def end(self) -> None:
+        """Put the end there, for which there is always a place."""
+        self._items.put(_End())
+
+    def close(self) -> None:
+        """Nobody takes anything any more: let whoever waits for a place go on."""
+        self.closed = True
+        self._places.put(None)
 
 
 def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
@@ -30,27 +67,18 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     An error in the making is raised at its place in the sequence. Closing the iterator ends the
     making too, and waits for its end.
     """
-    line: queue.Queue[Item | _End] = queue.Queue(WAITING)
-    stopped = threading.Event()
-
-    def put(item: Item | _End) -> None:
-        while not stopped.is_set():
-            try:
-                return line.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+    line: _Line[Item] = _Line()
 
     def make() -> None:
         source = iter(items)
         try:
             for item in source:
-                put(item)
-                if stopped.is_set():
-                    break
+                line.put(item)
+                if line.closed:
+                    return
+            line.put(_End())
         except BaseException as exc:
-            put(_End(exc))
-        else:
-            put(_End())
+            line.put(_End(exc))
         finally:
             if isinstance(source, Generator):
                 source.close()
@@ -63,7 +91,7 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
         if item.error is not None:
             raise item.error
     finally:
-        stopped.set()
+        line.close()
         thread.join()
 
 
@@ -73,7 +101,7 @@ def behind(use: Callable[[Item], None]) -> Iterator[Callable[[Item], None]]:
 
     An error in the using is raised where the next item is handed over, or at the end.
     """
-    line: queue.Queue[Item | _End] = queue.Queue(WAITING)
+    line: _Line[Item] = _Line()
     errors: list[BaseException] = []
 
     def take() -> None:
@@ -95,7 +123,7 @@ def behind(use: Callable[[Item], None]) -> Iterator[Callable[[Item], None]]:
     try:
         yield put
     finally:
-        line.put(_End())
+        line.end()
         thread.join()
     if errors:
         raise errors[0]
