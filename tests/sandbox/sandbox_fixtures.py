@@ -1,26 +1,11 @@
-"""One sandbox process for all tests here, forgetful and well-behaved at the start of each."""
+"""A client for the local Shout of the tests here."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 from sandbox_client import Client
 
-from backfill.sandbox.process import SandboxProcess, start_process
-
-
-@pytest.fixture(scope="session")
-def one_process() -> Iterator[SandboxProcess]:
-    with start_process() as process:
-        yield process
-
-
-@pytest.fixture
-def sandbox(one_process: SandboxProcess) -> SandboxProcess:
-    one_process.set_faults({})
-    one_process.reset()
-    return one_process
+from backfill.sandbox.process import SandboxProcess
 
 
 @pytest.fixture
