@@ -22,7 +22,7 @@ from backfill.deliver.settle import RefusedLookup, Settler, Unanswered, credenti
 from backfill.deliver.wire import Wire, outcome_of
 from backfill.errors import SafetyStop
 
-_MOST_MISSES = 6
+_MOST_MISSES = 12
 """After so many requests of unknown outcome that never arrived, it is the order's own fault."""
 _REFUSALS_IN_A_ROW = 50
 _READ_BACK_ONE_IN = 100
