@@ -7,7 +7,6 @@ are settings, as those pages name none.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import ipaddress
 import re
@@ -24,7 +23,6 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from backfill.deliver import gate, outcome
-from backfill.deliver.deadlines import Deadlines
 from backfill.errors import UsageError
 from backfill.log import keep_out, without_secrets
 from backfill.settings import ApiSettings
@@ -125,20 +123,19 @@ class Api:
         self._order = f"{base}/orders/reference_id-"
         self._messages = URL(f"{base}/messages/send_connect_notification", encoded=True)
         self._headers = _shared_headers(settings)
-        self._seconds = settings.timeout
+        self._timeout = aiohttp.ClientTimeout(
+            total=settings.timeout, sock_connect=min(_CONNECT_SECONDS, settings.timeout)
+        )
         self._accounts: dict[tuple[str, str], CIMultiDict[str]] = {}
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             # How many requests are under way is decided in pace, not here.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=min(_CONNECT_SECONDS, self._seconds)
-            ),
+            timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
         )
-        self._deadlines = Deadlines(self._seconds)
         return self
 
     async def __aexit__(
@@ -147,7 +144,6 @@ class Api:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._deadlines.close()
         await self._session.close()
 
     def create(self, account_header: str, account_id: str, body: bytes) -> Awaitable[Answer]:
@@ -193,7 +189,6 @@ class Api:
     async def _request(
         self, method: str, url: URL, headers: CIMultiDict[str] | None, body: bytes | None
     ) -> Answer:
-        running = self._deadlines.begin()
         try:
             response = await self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
@@ -202,11 +197,6 @@ class Api:
             return Answer(response.status, response.headers, await response.read())
         except outcome.CAUGHT as exc:
             raise NoAnswer(exc) from None
-        except asyncio.CancelledError:
-            running.settle()
-            raise NoAnswer(TimeoutError(f"no whole answer in {self._seconds:g} seconds")) from None
-        finally:
-            self._deadlines.end(running)
 
     def _account(self, header: str, account_id: str) -> CIMultiDict[str]:
         """What names one account: exactly one of the two account headers."""
