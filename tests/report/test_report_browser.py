@@ -216,10 +216,13 @@ def test_problems_are_searched_filtered_and_sorted(page: Page, after_a_run: Path
     Select(page.driver.find_element(By.ID, "severity")).select_by_value("")
 
     header = page.driver.find_element(By.CSS_SELECTOR, "#each thead th:nth-child(4)")
+    way = WebDriverWait(page.driver, 10)
     header.click()
+    way.until(lambda _: header.get_attribute("aria-sort") == "ascending")
     rows = [int(text) for text in page.texts("#each tbody td:nth-child(4)")]
     assert rows == sorted(rows)
     header.click()
+    way.until(lambda _: header.get_attribute("aria-sort") == "descending")
     backwards = [int(text) for text in page.texts("#each tbody td:nth-child(4)")]
     assert backwards == sorted(backwards, reverse=True)
     assert backwards[0] > rows[0]
