@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -18,20 +17,5 @@ def on_a_loop(work: Coroutine[Any, Any, T]) -> T:
         import uvloop
 
         new_loop = uvloop.new_event_loop
-    with _garbage_collected_less_often(), asyncio.Runner(loop_factory=new_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(work)
-
-
-@contextlib.contextmanager
-def _garbage_collected_less_often() -> Iterator[None]:
-    """A request makes dozens of objects and hardly a cycle; looking for cycles every 700 objects,
-    as Python does by itself, takes a tenth of a delivery's processor time.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
