@@ -12,7 +12,7 @@ The order of writes. Everything that is promised about "at most once" stands on 
 5.  Once an order was ``sending``, its payload MUST NOT change, whatever export or mapping is
     given later, until Shout has refused it or it is known not to have arrived.
 6.  An import MUST become visible as a whole or not at all: it is built in a file of its own
-    (:class:`Incoming`) and adopted by a rename or in one transaction.
+    (:mod:`~backfill.checkpoint.incoming`) and adopted by a rename or in one transaction.
 7.  What is done to Shout after the import keeps to this as well: an order MUST be on disk as
     ``sending`` before a request to delete it leaves, and a message before it leaves. What is put
     right by PUT needs no intent, for the same body twice is as good as once.
@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from backfill.checkpoint.adopt import adopt
 from backfill.checkpoint.connection import now
-from backfill.checkpoint.incoming import Incoming
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
     FILE_NAME,
@@ -37,7 +36,6 @@ from backfill.checkpoint.schema import (
     Activity,
     Adopted,
     Claim,
-    OrderRow,
     ProblemRow,
     Result,
     Source,
@@ -55,8 +53,6 @@ __all__ = [
     "Adopted",
     "Checkpoint",
     "Claim",
-    "Incoming",
-    "OrderRow",
     "ProblemRow",
     "Result",
     "Source",

@@ -1,13 +1,22 @@
-"""A new import: built apart from the checkpoint, and adopted by it whole."""
+"""A new import: built apart from the checkpoint, and adopted by it whole.
+
+Orders come as Arrow columns and go into SQLite as such. Only ``prepare`` needs this room, so
+nothing of Arrow is imported where a job is merely resumed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
+import pyarrow as pa
+
+from backfill.checkpoint.bulk import BulkLoad
 from backfill.checkpoint.connection import connect, now, storage_errors
 from backfill.checkpoint.schema import (
     APPLICATION_ID,
@@ -17,10 +26,21 @@ from backfill.checkpoint.schema import (
     PROBLEM_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
-    OrderRow,
     ProblemRow,
     Source,
 )
+
+_NUMBERS = ("total_cents", "line_items", "order_id", "orders", "rows", "row")
+
+
+def _schema(columns: Iterable[str]) -> pa.Schema:
+    return pa.schema([(name, pa.int64() if name in _NUMBERS else pa.string()) for name in columns])
+
+
+#: What :meth:`Incoming.add_orders` takes; the payload as text.
+ORDERS = _schema(name for name in ORDER_COLUMNS if name != "payload_sha256")
+_PROBLEMS = _schema(PROBLEM_COLUMNS)
+_MENDED = _schema(("source_file", "row"))
 
 
 class Incoming:
@@ -32,72 +52,91 @@ class Incoming:
     def __init__(self, folder: Path) -> None:
         self.path = folder / INCOMING_NAME
         self.orders = 0
-        self._lock = threading.Lock()  # rows are read in one thread and orders written in another
+        self._sources: list[Source] = []
         with storage_errors(self.path):
             for leftover in folder.glob(f"{INCOMING_NAME}*"):
                 leftover.unlink()
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            self._db = connect(self.path, readonly=False)
-            self._db.executescript(
-                f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-                f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_VERSION};"
-                f"{SCHEMA}"
-            )
-            self._db.execute("BEGIN")
+            with self._opened() as db:
+                db.executescript(
+                    f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_VERSION};"
+                    f"{SCHEMA}"
+                )
+        self._bulk = BulkLoad(self.path)
 
-    def add_orders(self, rows: Iterable[OrderRow]) -> None:
-        """Add orders in their order of appearance; ids count from 1."""
-        places = ", ".join("?" * (len(ORDER_COLUMNS) - 1))
-        with self._lock, storage_errors(self.path):
-            cursor = self._db.executemany(
-                # CAST keeps the very bytes and makes them readable as text in any SQLite tool.
-                f"INSERT INTO orders ({', '.join(ORDER_COLUMNS)}, updated_at)"
-                f" VALUES ({places}, CAST(? AS TEXT), '{now()}')",
-                rows,
-            )
-            self.orders += cursor.rowcount
+    def add_orders(self, orders: pa.RecordBatch) -> None:
+        """Add orders in their order of appearance; ids count from 1.
+
+        :param orders: columns as in :data:`ORDERS`.
+        """
+        hashed = orders.append_column("payload_sha256", _sha256(orders["payload"]))
+        stamp = pa.repeat(now(), len(orders))
+        self._bulk.insert("orders", hashed.append_column("updated_at", stamp))
+        self.orders += orders.num_rows
 
     def add_problems(self, rows: Iterable[ProblemRow]) -> None:
         """Add what validation found; ``order_id`` counts as in :meth:`add_orders`."""
-        places = ", ".join("?" * len(PROBLEM_COLUMNS))
-        with self._lock, storage_errors(self.path):
-            self._db.executemany(
-                f"INSERT INTO problems ({', '.join(PROBLEM_COLUMNS)}) VALUES ({places})", rows
-            )
+        self._bulk.insert("problems", _batch(rows, _PROBLEMS))
 
     def add_mended(self, rows: Iterable[tuple[str, int]]) -> None:
         """Note which rows of earlier sources this import brings back mended."""
-        with self._lock, storage_errors(self.path):
-            self._db.executemany("INSERT INTO mended VALUES (?, ?)", rows)
+        self._bulk.insert("mended", _batch(rows, _MENDED))
 
     def add_source(self, source: Source) -> None:
         """Add one table of an export."""
-        with storage_errors(self.path):
-            self._db.execute(
-                "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    source.source,
-                    source.path,
-                    source.sheet,
-                    source.sha256,
-                    source.format,
-                    source.rows,
-                    json.dumps(source.details, ensure_ascii=False),
-                ),
-            )
+        self._sources.append(source)
 
     def finish(self, meta: dict[str, str]) -> Path:
         """Close the import; it is on disk, whole, when this returns."""
+        self._bulk.commit()
         with storage_errors(self.path):
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            self._db.execute("COMMIT")
-            self._db.executescript(INDICES)
-            self._db.close()
+            with self._opened() as db:
+                db.execute("BEGIN")
+                db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                db.executemany(
+                    "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)", map(_row, self._sources)
+                )
+                db.execute("COMMIT")
+                db.executescript(INDICES)
             with open(self.path, "rb+") as file:
                 os.fsync(file.fileno())
         return self.path
 
     def discard(self) -> None:
         """Throw the import away."""
-        self._db.close()
+        self._bulk.close()
         self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        db = connect(self.path, readonly=False)
+        try:
+            # Threads: what sorts for an index may have the other core.
+            db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA threads=2;")
+            yield db
+        finally:
+            db.close()
+
+
+def _batch(rows: Iterable[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
+    return pa.record_batch(arrays, schema=schema)
+
+
+def _sha256(bodies: pa.StringArray) -> pa.StringArray:
+    texts = bodies.cast(pa.binary()).to_numpy(zero_copy_only=False).tolist()
+    hashes = [None if text is None else sha256(text).hexdigest() for text in texts]
+    return pa.array(hashes, pa.string())
+
+
+def _row(source: Source) -> tuple[object, ...]:
+    return (
+        source.source,
+        source.path,
+        source.sheet,
+        source.sha256,
+        source.format,
+        source.rows,
+        json.dumps(source.details, ensure_ascii=False),
+    )

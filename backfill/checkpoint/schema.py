@@ -164,8 +164,6 @@ ORDER_COLUMNS = (
     "payload_sha256",
     "payload",
 )
-#: One order as :meth:`Incoming.add_orders` takes it: ``ORDER_COLUMNS``, the payload as bytes.
-OrderRow = tuple[Any, ...]
 
 #: What an export says by now of an order that is in Shout; named as in ``orders``.
 CHANGE_COLUMNS = (

@@ -2,7 +2,7 @@
 
 Each source is read twice. The first reading (:mod:`survey`) gathers what only the whole export
 can tell; the second turns rows into fields, fields into orders, and orders into bodies, which go
-into an :class:`~backfill.checkpoint.Incoming` that the job adopts when it is complete.
+into an :class:`~backfill.checkpoint.incoming.Incoming` that the job adopts when it is complete.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.checkpoint import Incoming, ProblemRow, Source
+from backfill.checkpoint import ProblemRow, Source
+from backfill.checkpoint.incoming import Incoming
 from backfill.errors import MappingError, UsageError
 from backfill.prepare import fields, formats, read, spool
 from backfill.prepare.affiliates import Affiliates
@@ -68,7 +69,7 @@ def prepare(
             chunks = _drafted(ahead(batches), plan, folder, read_as, affiliates, settings)
 
             def write(judged: Judged) -> None:
-                incoming.add_orders(judged.order_rows())
+                incoming.add_orders(judged.orders)
                 incoming.add_problems(judged.problems)
 
             next_id = 1

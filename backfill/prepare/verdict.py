@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.checkpoint import OrderRow, ProblemRow, State
+from backfill.checkpoint import ProblemRow, State
+from backfill.checkpoint.incoming import ORDERS
 from backfill.errors import UsageError
 from backfill.prepare import payload
 from backfill.prepare.checks import Context, Found
@@ -42,36 +42,17 @@ ALWAYS_ERRORS = frozenset(
 #: a warning that everything has is read once, and would otherwise outgrow the orders.
 WARNINGS_IN_FULL = 200
 
+#: What becomes of an order that does not go: its state, the rule, and the reason in words.
+Fate: TypeAlias = tuple[State, str | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A chunk that is ready for the checkpoint."""
 
-    columns: list[pa.Array | list[Any]]
-    """what stands before the body's hash and the body in a row of the checkpoint"""
-    bodies: pa.Array
-    """string; null where the order is rejected"""
+    orders: pa.RecordBatch
+    """columns as in :data:`~backfill.checkpoint.incoming.ORDERS`; no payload where rejected"""
     problems: list[ProblemRow]
-
-    def order_rows(self) -> list[OrderRow]:
-        """The checkpoint's rows: the step from columns to Python's own objects.
-
-        Apart from the judging, so that it can be left to the thread that writes: it holds the
-        interpreter, while the kernels before it do not.
-        """
-        bodies: list[bytes | None] = _objects(self.bodies.cast(pa.binary()))
-        hashes = [None if body is None else sha256(body).hexdigest() for body in bodies]
-        columns = [
-            column if isinstance(column, list) else _objects(column) for column in self.columns
-        ]
-        return list(zip(*columns, hashes, bodies, strict=True))
-
-
-def _objects(column: pa.Array) -> list[Any]:
-    """A column as Python's own objects; by way of numpy, which is five times as fast."""
-    if pa.types.is_integer(column.type) and column.null_count:
-        return list(column.to_pylist())  # numpy would make floats of them
-    return list(column.to_numpy(zero_copy_only=False).tolist())
 
 
 def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
@@ -118,19 +99,11 @@ def judge(
             if rule.settles and severity[rule.id] == "error":
                 settled[found.orders] = True
 
-    states = [State.PENDING.value] * draft.count
-    rules: list[str | None] = [None] * draft.count
-    texts: list[str | None] = [None] * draft.count
-    for order, (rule_id, message) in skipped.items():
-        states[order], rules[order], texts[order] = State.SKIPPED.value, rule_id, message
-    for order, found_errors in reasons.items():
-        states[order] = State.REJECTED.value
-        rules[order] = found_errors[0][0]
-        texts[order] = "; ".join(dict.fromkeys(message for _, message in found_errors))
-    columns, bodies = _columns(draft, context, states, rules, texts)
-    sent = np.ones(draft.count, dtype=bool)
-    sent[list(reasons)] = False
-    return Judged(columns, pc.if_else(pa.array(sent), bodies, None), problems)
+    fates = {order: (State.SKIPPED, *why) for order, why in skipped.items()}
+    for order, errors in reasons.items():
+        texts = dict.fromkeys(message for _, message in errors)
+        fates[order] = (State.REJECTED, errors[0][0], "; ".join(texts))
+    return Judged(_orders(draft, context, fates), problems)
 
 
 def _messages(rule: Rule, found: Found) -> list[str]:
@@ -205,14 +178,9 @@ def _column_name(draft: Draft, source: int, field: str | None) -> str | None:
     return None if field is None else draft.readings[source].mapping.column_of(field) or field
 
 
-def _columns(
-    draft: Draft,
-    context: Context,
-    states: list[str],
-    rules: list[str | None],
-    reasons: list[str | None],
-) -> tuple[list[pa.Array | list[Any]], pa.Array]:
-    """The columns of the checkpoint's rows, and the bodies of all orders."""
+def _orders(draft: Draft, context: Context, fates: Mapping[int, Fate]) -> pa.RecordBatch:
+    """The orders as the checkpoint takes them; those without a fate of their own are pending."""
+    states, rules, reasons = _fates(draft.count, fates)
     order_texts = _order_texts(draft, context)
     lines = draft.lines
     bodies = payload.bodies(
@@ -226,18 +194,32 @@ def _columns(
         },
         lines.starts,
     )
-    return [
-        order_texts["reference_id"],
-        draft.accounts.header,
-        draft.accounts.id,
-        states,
-        pa.array(draft.total_cents, mask=_unknown_total(draft)),
-        pa.array(np.diff(lines.starts)),
-        pc.utf8_slice_codeunits(order_texts["created_at"], 0, 10),
-        *_addresses(draft),
-        rules,
-        reasons,
-    ], bodies
+    files, rows = _addresses(draft)
+    columns = {
+        "reference_id": order_texts["reference_id"],
+        "account_header": draft.accounts.header,
+        "account_id": draft.accounts.id,
+        "state": states,
+        "total_cents": pa.array(draft.total_cents, mask=_unknown_total(draft)),
+        "line_items": pa.array(np.diff(lines.starts)),
+        "ordered_on": pc.utf8_slice_codeunits(order_texts["created_at"], 0, 10),
+        "source_file": files,
+        "source_rows": rows,
+        "rule": rules,
+        "reason": reasons,
+        "payload": pc.if_else(pc.equal(states, State.REJECTED), None, bodies) if fates else bodies,
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in ORDERS.names], schema=ORDERS)
+
+
+def _fates(count: int, fates: Mapping[int, Fate]) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """State, rule and reason of each order."""
+    if not fates:
+        nothing = pa.nulls(count, pa.string())
+        return pa.repeat(State.PENDING.value, count), nothing, nothing
+    each = [fates.get(order, (State.PENDING, None, None)) for order in range(count)]
+    states, rules, reasons = (pa.array(column, pa.string()) for column in zip(*each, strict=True))
+    return states, rules, reasons
 
 
 def _order_texts(draft: Draft, context: Context) -> dict[str, pa.Array]:
@@ -280,7 +262,7 @@ def _unknown_total(draft: Draft) -> npt.NDArray[np.bool_]:
     return unknown
 
 
-def _addresses(draft: Draft) -> tuple[pa.Array | list[Any], pa.Array | list[Any]]:
+def _addresses(draft: Draft) -> tuple[pa.Array, pa.Array]:
     """Where each order stands: its sources, and its rows as ``2-4,9``; ``'; '`` between sources."""
     rows = draft.orders.rows["_row"].to_numpy()
     owners, sources = draft.owners, draft.sources
@@ -308,4 +290,4 @@ def _addresses(draft: Draft) -> tuple[pa.Array | list[Any], pa.Array | list[Any]
             of_source.setdefault(int(sources[begin]), []).append(piece)
         files[order] = "; ".join(draft.readings[source].label for source in of_source)
         joined[order] = "; ".join(",".join(spans) for spans in of_source.values())
-    return files, joined
+    return pa.array(files, pa.string()), pa.array(joined, pa.string())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import FILE_NAME, Checkpoint, Incoming, adopt
+from order_columns import order_columns
+
+from backfill.checkpoint import FILE_NAME, Checkpoint, adopt
+from backfill.checkpoint.incoming import Incoming
 from backfill.progress import Stage
 from backfill.sandbox.process import SandboxProcess
 from backfill.settings import ApiSettings, Secret
@@ -65,11 +67,10 @@ def make_job(
                 str(number + 1),
                 None,
                 None,
-                hashlib.sha256(payload).hexdigest(),
-                payload,
+                payload.decode(),
             )
         )
-    incoming.add_orders(rows)
+    incoming.add_orders(order_columns(rows))
     incoming.finish({})
     adopt(folder)
     return folder / FILE_NAME

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from order_columns import order_columns
 
 from backfill.checkpoint import (
     FILE_NAME,
     Activity,
     Checkpoint,
-    Incoming,
     Result,
     Source,
     State,
 )
+from backfill.checkpoint.incoming import Incoming
 from backfill.prepare import spool
 from backfill.prepare.source import SourceTable
 
@@ -105,7 +106,7 @@ class Job:
                 "fail_if_connect_orders_not_enabled": True,
                 "dont_trigger_auto_actions": True,
             }
-            body = json.dumps({"order": order}, ensure_ascii=False, separators=(",", ":")).encode()
+            body = json.dumps({"order": order}, ensure_ascii=False, separators=(",", ":"))
         self.orders.append(
             (
                 reference_id,
@@ -119,7 +120,6 @@ class Job:
                 rows,
                 rule,
                 reason,
-                None if body is None else hashlib.sha256(body).hexdigest(),
                 body,
             )
         )
@@ -149,7 +149,7 @@ class Job:
     def finish(self, **meta: str) -> Path:
         """Write the checkpoint and the source rows; returns the job folder."""
         incoming = Incoming(self.folder)
-        incoming.add_orders(self.orders)
+        incoming.add_orders(order_columns(self.orders))
         incoming.add_problems(self.problems)
         incoming.add_source(self._source(self.source, self.header, self.rows, self.mapping))
         for other in self.others:
