@@ -28,8 +28,8 @@ LONGEST_TEXT = 2000
 _FORMULA = r"^(=|@|[+\-][A-Za-z(])"
 #: The replacement character of a broken decoding, and control characters but for tab and newline.
 _BROKEN = r"[\x{FFFD}\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-_MAYBE_FORMULA = text_bytes.table(b"=@+-")
-_MAYBE_BROKEN = text_bytes.table([*range(0x20), 0x7F, 0xEF])  # U+FFFD is EF BF BD
+_MAYBE_FORMULA = text_bytes.wanted(b"=@+-")
+_MAYBE_BROKEN = text_bytes.wanted([*range(0x20), 0x7F, 0xEF])  # U+FFFD is EF BF BD
 _CANCELLED = r"(?i)^cancell?ed"
 
 

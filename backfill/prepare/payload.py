@@ -35,7 +35,7 @@ TEXT_FIELDS: tuple[str, ...] = (
 #: Every body ends with these bytes. ``deliver`` looks for them before anything leaves.
 TAIL = '"fail_if_connect_orders_not_enabled":true,"dont_trigger_auto_actions":true}}'
 
-_TO_ESCAPE = text_bytes.table([*range(0x20), ord('"'), ord("\\")])
+_TO_ESCAPE = text_bytes.wanted([*range(0x20), ord('"'), ord("\\")])
 _SHORT_ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
 
 
@@ -59,7 +59,7 @@ def bodies(
     for field in TEXT_FIELDS:
         texts = order_texts[field]
         if texts.null_count < len(texts):
-            fragments.append(_text_member(field, texts))
+            fragments += _text_member(field, texts)
     lines = pa.ListArray.from_arrays(pa.array(line_starts, pa.int32()), _line_objects(line_texts))
     fragments += ['"line_items":[', pc.binary_join(lines, ","), '],"total_cents":']
     fragments += [total_cents.cast(pa.string()), ",", TAIL]
@@ -70,7 +70,7 @@ def _line_objects(line_texts: Mapping[str, pa.Array]) -> pa.Array:
     return _joined(
         [
             "{",
-            _text_member("name", line_texts["name"]),
+            *_text_member("name", line_texts["name"]),
             '"each_price_cents":',
             line_texts["each_price_cents"].cast(pa.string()),
             ',"quantity":',
@@ -87,9 +87,15 @@ def _joined(fragments: Sequence[pa.Array | str]) -> pa.Array:
     return pc.binary_join_element_wise(*fragments, "", null_handling="skip")
 
 
-def _text_member(name: str, values: pa.Array) -> pa.Array:
-    """``"name":"value",`` for each value, null where the value is null."""
-    return pc.binary_join_element_wise(f'"{name}":"', json_escaped(values), '",', "")
+def _text_member(name: str, values: pa.Array) -> list[pa.Array | str]:
+    """Fragments of ``"name":"value",`` for each value, null where the value is null.
+
+    Joined beforehand only where there are nulls: then the name has to go with the value.
+    """
+    member: list[pa.Array | str] = [f'"{name}":"', json_escaped(values), '",']
+    if values.null_count:
+        return [pc.binary_join_element_wise(*member, "")]
+    return member
 
 
 def json_escaped(text: pa.Array) -> pa.Array:

@@ -1,12 +1,13 @@
 """Text columns seen as bytes: questions that a look at single bytes can answer, asked at once.
 
 A regular expression costs a tenth of a microsecond a value even where it finds nothing, which is
-the usual case; a table look-up over the whole column's bytes costs a nanosecond a byte.
+the usual case; comparing all bytes of a column costs a tenth of a nanosecond a byte.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,28 +19,44 @@ Flags = npt.NDArray[np.bool_]
 _MULTIPLIERS = np.random.default_rng(0).integers(1 << 63, size=1024, dtype=np.uint64) * 2 + 1
 
 
-def table(wanted: Iterable[int]) -> Flags:
-    """A look-up table of the 256 bytes, true for those that are wanted."""
+class Wanted(NamedTuple):
+    """Some of the 256 bytes."""
+
+    flags: Flags
+    """for each byte whether it is one of them"""
+    runs: tuple[tuple[int, int], ...]
+    """the same as runs of neighbours: the first of each, and how many follow it"""
+
+
+def wanted(some: Iterable[int]) -> Wanted:
+    """The bytes to look for."""
     flags = np.zeros(256, dtype=bool)
-    flags[list(wanted)] = True
-    return flags
+    flags[list(some)] = True
+    firsts = np.flatnonzero(np.diff(flags, prepend=False) & flags)
+    lasts = np.flatnonzero(np.diff(flags, append=False) & flags)
+    return Wanted(flags, tuple(zip(firsts.tolist(), (lasts - firsts).tolist(), strict=True)))
 
 
-def holding(column: pa.StringArray, wanted: Flags) -> Flags:
+def holding(column: pa.StringArray, some: Wanted) -> Flags:
     """The values that hold any of the wanted bytes, UTF-8 encoded; null holds none."""
     found = np.zeros(len(column), dtype=bool)
     offsets, data = _parts(column)
-    hits = np.flatnonzero(wanted[data[offsets[0] : offsets[-1]]]) + offsets[0]
-    found[np.searchsorted(offsets, hits, side="right") - 1] = True
+    text = data[offsets[0] : offsets[-1]]
+    hit = np.zeros(len(text), dtype=bool)
+    for first, more in some.runs:  # what lies below the run wraps round to a large number
+        hit |= (text - np.uint8(first)) <= more
+    if hit.any():
+        places = np.flatnonzero(hit) + offsets[0]
+        found[np.searchsorted(offsets, places, side="right") - 1] = True
     return found
 
 
-def beginning(column: pa.StringArray, wanted: Flags) -> Flags:
+def beginning(column: pa.StringArray, some: Wanted) -> Flags:
     """The values whose first byte is wanted; an empty one and null have none."""
     offsets, data = _parts(column)
     if not len(data):
         return np.zeros(len(column), dtype=bool)
-    first = wanted[data[np.minimum(offsets[:-1], len(data) - 1)]]
+    first = some.flags[data[np.minimum(offsets[:-1], len(data) - 1)]]
     return first & (np.diff(offsets) > 0)
 
 

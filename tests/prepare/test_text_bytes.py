@@ -16,7 +16,7 @@ def test_a_look_at_bytes_is_a_look_at_each_text(texts: list[str | None], skipped
     """In any slice of a column, with nulls and empty texts."""
     column = pa.array(texts, pa.string()).slice(skipped)
     kept = [(text or "").encode() for text in texts[skipped:]]
-    wanted = text_bytes.table(b"=\n\xef")
+    wanted = text_bytes.wanted(b"=\n\xef")
     assert text_bytes.holding(column, wanted).tolist() == [
         any(byte in b"=\n\xef" for byte in text) for text in kept
     ]

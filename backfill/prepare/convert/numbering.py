@@ -95,6 +95,8 @@ def is_real(national: pa.StringArray, country_code: int) -> Bools:
         left = national.take(pa.array(open_))
         leading = plan(region).leading
         known = _is_of_a_kind(left, region) if leading is None else _starts(left, leading)
+        if not known.any():
+            continue
         here = known if leading is None else _within(left, known, region)
         real[open_[here]] = True
         open_ = open_[~known]
