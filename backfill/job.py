@@ -12,8 +12,9 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from backfill.afterwards import changes
 from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State, adopt, now
 from backfill.checkpoint.afterwards import count_undone, put_back_undone
 from backfill.errors import SafetyStop
+from backfill.prepare.fingerprint import expand, sha256_of
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, ImportSettings, RunSettings
 from backfill.steps import DONE, SOME_DID_NOT_GO, Tell
@@ -125,15 +127,13 @@ def report(run: RunSettings, progress: Progress, tell: Tell = print) -> int:
     return steps.exit_code(figures.states)
 
 
-def fingerprint(imports: ImportSettings) -> str:
+def fingerprint(imports: ImportSettings, sha256: Callable[[Path], str]) -> str:
     """What the bodies depend on, as one hash: the exports' bytes, the settings, the tool."""
-    from backfill.prepare import fingerprint as files
-
     also = [imports.mapping, imports.affiliates, imports.items]
     parts: dict[str, Any] = {
         "tool": __version__,
-        "exports": [[str(path), sha] for path, sha in files.fingerprint(imports.exports)],
-        "also": [files.sha256_of(path) if path else None for path in also],
+        "exports": [[str(path), sha256(path)] for path in expand(imports.exports)],
+        "also": [sha256(path) if path else None for path in also],
         "settings": _shown(imports),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -144,7 +144,8 @@ def fingerprint(imports: ImportSettings) -> str:
 
 def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> bool:
     """Prepare the exports, unless the job holds just this already; whether it was done."""
-    current = fingerprint(imports)
+    sha256 = cache(sha256_of)  # a large export is hashed once
+    current = fingerprint(imports, sha256)
     known: dict[str, str] = {}
     if (folder / FILE_NAME).exists():
         with Checkpoint(folder / FILE_NAME) as checkpoint:
@@ -157,7 +158,7 @@ def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> bool:
     from backfill.prepare.pipeline import prepare
 
     began = time.monotonic()
-    prepared = prepare(imports, folder, known=known, progress=progress)
+    prepared = prepare(imports, folder, known=known, sha256=sha256, progress=progress)
     prepared.incoming.finish(
         {
             "fingerprint": current,

@@ -113,8 +113,9 @@ def _among(
     initials = np.zeros(256, dtype=bool)
     initials[[word.encode()[0] for word in words]] = True
     longest = max(len(word.encode()) for word in words)
-    found = initials[first] & (lengths > 0) & (lengths <= longest)
-    places = np.flatnonzero(found)
+    found = np.zeros(len(column), dtype=bool)
+    places = np.flatnonzero((lengths > 0) & (lengths <= longest))
+    places = places[initials[first[places]]]
     if len(places):
         hit = pc.is_in(column.take(pa.array(places)), value_set=pa.array(sorted(words)))
         found[places] = hit.to_numpy(zero_copy_only=False)

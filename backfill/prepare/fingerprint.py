@@ -23,14 +23,6 @@ whatever it is called."""
 _BLOCK = 1 << 20
 
 
-def fingerprint(paths: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Each file that ``paths`` stand for, with the SHA-256 (hex) of its bytes.
-
-    Raises what :func:`expand` and :func:`sha256_of` raise.
-    """
-    return [(path, sha256_of(path)) for path in expand(paths)]
-
-
 def expand(paths: Sequence[Path]) -> list[Path]:
     """The files that ``paths`` (files, folders, glob patterns) stand for, each of them once.
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -39,6 +40,7 @@ class _Hint:
     """values that look so need no name"""
 
 
+@cache
 def column_key(name: str) -> str:
     """A column's name without what people change: case, spaces, punctuation, letter forms."""
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())

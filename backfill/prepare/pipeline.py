@@ -7,7 +7,7 @@ into an :class:`~backfill.checkpoint.incoming.Incoming` that the job adopts when
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from backfill.prepare import fields, formats, read, spool
 from backfill.prepare.affiliates import Affiliates
 from backfill.prepare.checks import Context
 from backfill.prepare.draft import Draft, Reading, draft
+from backfill.prepare.fingerprint import sha256_of
 from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.orders import KeyPlan, take_once, whole_orders
 from backfill.prepare.rules import IGNORED_ROW, IGNORED_ROW_REASON
@@ -46,18 +47,24 @@ class Prepared:
 
 
 def prepare(
-    settings: ImportSettings, folder: Path, *, known: Mapping[str, str], progress: Progress
+    settings: ImportSettings,
+    folder: Path,
+    *,
+    known: Mapping[str, str],
+    progress: Progress,
+    sha256: Callable[[Path], str] = sha256_of,
 ) -> Prepared:
     """Prepare every order of the exports, into a new import in the job folder.
 
     :param known: labels of the job's earlier sources, with the SHA-256 of each.
+    :param sha256: tells a file's SHA-256, for whoever knows it already.
     :raises UsageError: an option, a mapping or a date order is missing or wrong.
     :raises SourceError: an export cannot be read.
     :raises StorageError: the job folder cannot be written.
     """
     severity = severities(settings.severities)
     affiliates = Affiliates.read(settings.affiliates)
-    sources = _open(settings, known)
+    sources = _open(settings, known, sha256)
     with progress.stage("reading", total=None, unit="rows") as stage:
         surveyed, plan = survey(sources, folder, stage)
     read_as = readings(surveyed, settings.date_order)
@@ -86,7 +93,7 @@ def prepare(
 
 
 def _open(
-    settings: ImportSettings, known: Mapping[str, str]
+    settings: ImportSettings, known: Mapping[str, str], sha256: Callable[[Path], str]
 ) -> list[tuple[SourceReader, fields.Mapping, bool]]:
     """Every source with its mapping; all headers are settled before any row is read."""
     readers: list[tuple[SourceReader, bool]] = []
@@ -94,7 +101,11 @@ def _open(
         given = [path for path in paths if path is not None]
         if given:
             found = read.open_sources(
-                given, sheet=settings.sheet, taken=known, knows=formats.header_score
+                given,
+                sheet=settings.sheet,
+                taken=known,
+                knows=formats.header_score,
+                sha256=sha256,
             )
             readers += [(reader, items_only) for reader in found]
     # --map and --mapping speak of the columns of all sources; each source takes its own.

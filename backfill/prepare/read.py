@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ def open_sources(
     sheet: str | None,
     taken: Mapping[str, str],
     knows: HeaderJudge,
+    sha256: Callable[[Path], str] = sha256_of,
 ) -> list[SourceReader]:
     """A reader for each source in ``paths`` (files, folders, glob patterns), in their order.
 
@@ -31,7 +32,7 @@ def open_sources(
     a broken file is told of before any row is handed out. ``sheet`` reads just that sheet of each
     workbook. ``taken`` has the labels that stand for earlier sources already, with the SHA-256 of
     each: a file that has changed since gets a label of its own. ``knows`` judges how much a row
-    looks like a header.
+    looks like a header. ``sha256`` tells a file's SHA-256, for whoever knows it already.
 
     Raises UsageError where a path leads to nothing or ``sheet`` is in no workbook; SourceError
     where a file cannot be read as a table, with what it is instead where that can be told.
@@ -44,11 +45,11 @@ def open_sources(
         if kind.is_workbook:
             readers += open_workbook(path, sheet=sheet, knows=knows)
         elif kind.is_archive:
-            readers += _open_archive(path, knows)
+            readers += _open_archive(path, sha256(path), knows)
         else:
             origin = Origin(path, compression=kind.compression)
             _require_text(origin, str(path))
-            readers.append(open_text(origin, source=str(path), knows=knows))
+            readers.append(open_text(origin, source=str(path), sha256=sha256(path), knows=knows))
     if sheet is not None and not has_sheets:
         raise UsageError(
             f"--sheet {sheet}: none of the exports is a workbook", hint="leave --sheet out"
@@ -177,7 +178,7 @@ def _require_text(origin: Origin, source: str) -> None:
         raise SourceError(source, "is neither text nor a workbook", hint=_AS_TABLE)
 
 
-def _open_archive(path: Path, knows: HeaderJudge) -> list[SourceReader]:
+def _open_archive(path: Path, sha256: str, knows: HeaderJudge) -> list[SourceReader]:
     """The exports inside a zip, each a source; its other files are named as skipped."""
     files = sorted(name for name in _members(path) if not name.endswith("/"))
     wanted = [name for name in files if _is_export(name)]
@@ -186,7 +187,6 @@ def _open_archive(path: Path, knows: HeaderJudge) -> list[SourceReader]:
             path, "has no export in it", hint=f"looked for {', '.join(sorted(READABLE))}"
         )
     skipped = tuple(name for name in files if name not in wanted)
-    sha256 = sha256_of(path)
     readers: list[SourceReader] = []
     for number, name in enumerate(wanted, start=1):
         origin = Origin(path, member=name)

@@ -7,7 +7,6 @@ found (another encoding, NUL bytes, stray carriage returns) puts a filter in fro
 from __future__ import annotations
 
 import codecs
-import hashlib
 import io
 import re
 import zipfile
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from backfill.errors import SourceError
@@ -91,8 +91,6 @@ class Origin:
 class Survey:
     """What one pass over the bytes of a text file found."""
 
-    sha256: str | None
-    """Of the bytes as unpacked, as hex, where it was asked for."""
     size: int
     encoding: str
     """For people, and the codec's name but for windows-1252 among UTF-8."""
@@ -121,12 +119,11 @@ class Survey:
         return tail.endswith(delimiter + opened)
 
 
-def survey(origin: Origin, *, with_sha256: bool = False) -> Survey:
-    """Reads the bytes once, for what stands in a parser's way (and for their fingerprint).
+def survey(origin: Origin) -> Survey:
+    """Reads the bytes once, for what stands in a parser's way.
 
     Raises SourceError where they cannot be read.
     """
-    digest = hashlib.sha256()
     utf8 = _Utf8Evidence()
     lines = _LineEnds()
     size, tail = 0, b""
@@ -137,8 +134,6 @@ def survey(origin: Origin, *, with_sha256: bool = False) -> Survey:
         if encoding not in (None, "utf-8"):
             wide = codecs.getincrementaldecoder(encoding)("replace")
         while block:
-            if with_sha256:
-                digest.update(block)
             size += len(block)
             if wide is None:
                 utf8.add(block)
@@ -148,7 +143,6 @@ def survey(origin: Origin, *, with_sha256: bool = False) -> Survey:
             tail = (tail + block)[-_TAIL:] if len(block) < _TAIL else block[-_TAIL:]
             block = file.read(_BLOCK)
     return Survey(
-        sha256=digest.hexdigest() if with_sha256 else None,
         size=size,
         encoding=encoding if wide is not None and encoding else utf8.verdict(),
         bom=bom,
@@ -206,36 +200,53 @@ def _told_by_zeros(first: bytes) -> str | None:
     return "utf-16-be" if 10 * odd < even else None
 
 
+#: The first bytes of a UTF-8 character at the end, fewer than it has (RFC 3629, section 3).
+_UNFINISHED = re.compile(
+    rb"(?:[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf][\x80-\xbf])\Z"
+)
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Told by Arrow, which needs no decoded copy of the text to know."""
+    bounds = pa.py_buffer(np.array([0, len(text)], dtype=np.int32))
+    try:
+        pa.StringArray.from_buffers(1, bounds, pa.py_buffer(text)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 class _Utf8Evidence:
     """Whether bytes are UTF-8; and if not, whether that is an accident or they never were."""
 
     def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._pending = b""  # a character at a block's end, whose rest is in the next
         self._good = 0  # characters outside ASCII
         self._bad = 0  # bytes that are no part of a character
 
     def add(self, block: bytes) -> None:
         if self._bad > _ENOUGH_BAD_BYTES:
             return
-        pending = self._decoder.getstate()[0]
-        if not pending and block.isascii():
-            return
-        self._count(pending, block, final=False)
+        text = self._pending + block if self._pending else block
+        cut = _UNFINISHED.search(text, max(0, len(text) - 3))
+        self._pending = text[cut.start() :] if cut else b""
+        self._count(text[: cut.start()] if cut else text)
 
     def verdict(self) -> str:
-        self._count(self._decoder.getstate()[0], b"", final=True)
+        self._count(self._pending)
         if not self._bad:
             return "utf-8"
         return _MIXED if self._good > self._bad else "windows-1252"
 
-    def _count(self, pending: bytes, block: bytes, *, final: bool) -> None:
-        try:
-            self._good += len(block) - len(self._decoder.decode(block, final))
-        except UnicodeDecodeError:
-            text = (pending + block).decode("utf-8", "surrogateescape")
-            self._bad += len(re.findall("[\udc80-\udcff]", text))
-            self._good += len(re.findall("[^\0-\x7f\udc80-\udcff]", text))
-            self._decoder.reset()
+    def _count(self, text: bytes) -> None:
+        if text.isascii():
+            return
+        if _is_utf8(text):
+            self._good += int(np.count_nonzero(np.frombuffer(text, np.uint8) >= 0xC0))
+            return
+        escaped = text.decode("utf-8", "surrogateescape")
+        self._bad += len(re.findall("[\udc80-\udcff]", escaped))
+        self._good += len(re.findall("[^\0-\x7f\udc80-\udcff]", escaped))
 
 
 class _LineEnds:

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from backfill.errors import SourceError
-from backfill.prepare.fingerprint import sha256_of
 from backfill.prepare.source import (
     BATCH_ROWS,
     RAGGED,
@@ -103,17 +102,16 @@ def open_text(
     origin: Origin,
     *,
     source: str,
+    sha256: str,
     knows: HeaderJudge,
     number: int = 0,
-    sha256: str | None = None,
     skipped: tuple[str, ...] = (),
 ) -> TextReader:
-    """Finds out encoding, delimiter and header. ``sha256`` is the file's, where known already.
+    """Finds out encoding, delimiter and header. ``sha256`` is the file's.
 
     Raises SourceError where the file is damaged, empty, or has no row below its header.
     """
-    is_whole_file = origin.member is None and origin.compression is None
-    found = survey(origin, with_sha256=sha256 is None and is_whole_file)
+    found = survey(origin)
     if not found.size:
         raise SourceError(source, "is empty", hint="export it again")
     layout = find_layout(source, *_head(origin, found), knows)
@@ -121,7 +119,7 @@ def open_text(
         source=source,
         path=origin.path,
         sheet=None,
-        sha256=sha256 or found.sha256 or sha256_of(origin.path),
+        sha256=sha256,
         columns=unique_columns(layout.header),
         header=layout.header,
         header_row=layout.header_row,

@@ -20,7 +20,7 @@ import zstandard
 from reading import PLAIN, PLAIN_ROWS, Write, cells_of, knows_nothing, open_one, read_all, rows_of
 
 from backfill.errors import SourceError, UsageError
-from backfill.prepare.fingerprint import expand, fingerprint
+from backfill.prepare.fingerprint import expand, sha256_of
 from backfill.prepare.read import open_sources
 
 
@@ -121,7 +121,7 @@ def test_a_name_with_brackets_is_a_name_first(write: Write) -> None:
 def test_fingerprints(write: Write) -> None:
     """Of the bytes, the same as the source's."""
     path = write(PLAIN)
-    assert fingerprint([path]) == [(path, sha256(PLAIN.encode()).hexdigest())]
+    assert sha256_of(path) == sha256(PLAIN.encode()).hexdigest()
     assert open_one(path).table.sha256 == sha256(PLAIN.encode()).hexdigest()
 
 
@@ -233,7 +233,7 @@ def test_a_file_that_may_not_be_read(write: Write, content: bytes) -> None:
         with pytest.raises(SourceError, match="may not be read"):
             open_one(path)
         with pytest.raises(SourceError, match="may not be read"):
-            fingerprint([path])
+            sha256_of(path)
 
 
 def test_a_folder_that_may_not_be_read(tmp_path: Path) -> None:
