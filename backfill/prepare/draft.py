@@ -131,10 +131,6 @@ def draft(
     texts = {field: resolve(field) for field in fields.ORDER_FIELDS + fields.ACCOUNT_FIELDS}
     zones = resolve("zone")
 
-    blank_times = convert.times(
-        pa.nulls(orders.count, pa.string()), convert.TimeStyle(), settings.timezone, None
-    )
-
     def times_of(field: str) -> convert.Times:
         def of_source(values: pa.Array, source: int) -> convert.Times:
             part, zone = values.field(0), values.field(1)
@@ -143,9 +139,9 @@ def draft(
             style = readings[source].times.get(field, convert.TimeStyle())
             return convert.times(part, style, settings.timezone, placed)
 
+        if texts[field].values.null_count == orders.count:
+            return convert.Times.blank(orders.count)
         both = pa.StructArray.from_arrays([texts[field].values, zones.values], ["text", "zone"])
-        if texts[field].values.null_count == len(both):
-            return blank_times
         return _by_source(both, sources[texts[field].rows], of_source)
 
     total = _by_source(

@@ -81,7 +81,9 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     out["_row"] = table["_row"]
     out["_ragged"] = table["_ragged"]
     out["_mended_source"] = cells("backfill_source") if mapping.mended else nothing
-    out["_mended_row"] = _whole_numbers(cells("backfill_row") if mapping.mended else nothing)
+    out["_mended_row"] = (
+        _whole_numbers(cells("backfill_row")) if mapping.mended else pa.nulls(rows, pa.int64())
+    )
     if mapping.packed is not None:
         return packed.unpack(mapping.packed, lines, cells, pa.table(out))
     return pa.table(out)

@@ -117,6 +117,13 @@ class Times(NamedTuple):
     is_now: pa.BooleanArray
     """The word ``now``; its value is null."""
 
+    @classmethod
+    def blank(cls, count: int) -> Times:
+        """A column without any text."""
+        no = pa.repeat(False, count)
+        instants = pa.nulls(count, pa.timestamp("s", "UTC"))
+        return cls(pa.nulls(count, pa.string()), bad=no, naive=no, instant=instants, is_now=no)
+
 
 def survey_times(text: Text) -> TimeEvidence:
     """What (a part of) a column shows of its order of day and month."""
