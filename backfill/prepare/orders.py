@@ -30,6 +30,8 @@ OPEN_ROWS = 400_000
 #: Rows of one part on disk, and the most parts that are open at once.
 PART_ROWS = 100_000
 MOST_PARTS = 256
+#: Keys that are compared at once, each with the one before it.
+COMPARED_AT_ONCE = 1 << 18
 #: Rows that go on from a part at once.
 CHUNK_ROWS = 1 << 14
 
@@ -81,40 +83,71 @@ class KeySurvey:
 
     def finish(self) -> KeyPlan:
         """What is known once all keys were seen."""
+        codes = self._codes()
         starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
         self._starts.clear()
-        codes = np.arange(len(starts) - 1, dtype=np.int32)
-        again = self._seen_again()
-        if len(again):
-            keys = pa.chunked_array(self._keys, pa.string()).take(pa.array(again))
-            encoded = keys.combine_chunks().dictionary_encode().indices.to_numpy()
-            _, first = np.unique(encoded, return_index=True)
-            codes[again] = again[first][encoded]
-        self._keys.clear()
         return KeyPlan(self._sources(), starts, codes)
 
-    def _seen_again(self) -> Indices:
-        """The runs whose key may stand in another run too: all with a hash that is there twice.
+    def _codes(self) -> npt.NDArray[np.int32]:
+        """Of each run the first run with its key."""
+        codes = np.arange(sum(map(len, self._starts)), dtype=np.int32)
+        again, hashes = self._seen_again()
+        if not len(again):
+            return codes
+        # Large, as the texts of all keys together may outgrow the offsets of plain strings.
+        keys = pa.chunked_array(self._keys, pa.string()).cast(pa.large_string()).combine_chunks()
+        self._keys.clear()
+        ranks = np.argsort(hashes)
+        again, hashes = again[ranks], hashes[ranks]
+        begins = np.append(True, hashes[1:] != hashes[:-1])
+        del ranks, hashes
+        if _follow_their_like(keys, again, begins):
+            places = np.flatnonzero(begins)
+            firsts = np.minimum.reduceat(again, places)
+            codes[again] = np.repeat(firsts, np.diff(places, append=len(again)))
+        else:  # two keys with one hash, among all that there are: take the long way
+            again = np.sort(again)
+            encoded = keys.take(pa.array(again)).dictionary_encode().indices.to_numpy()
+            _, places = np.unique(encoded, return_index=True)
+            codes[again] = again[places][encoded]
+        return codes
 
-        Most exports have none. So the keys themselves are compared only where it matters: that
-        takes a table of all keys, which is the most memory that a preparation could need.
+    def _seen_again(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
+        """The runs whose key may stand in another run too, and their hashes: all with a hash that
+        is there twice.
+
+        Most exports have none. So the keys themselves are compared only where it matters.
         """
-        if not self._hashes:
-            return np.empty(0, dtype=np.int64)
-        hashes = np.concatenate(self._hashes)
-        keyed = np.concatenate(self._keyed)
+        hashes = np.concatenate([np.empty(0, dtype=np.uint64), *self._hashes])
+        keyed = np.concatenate([np.empty(0, dtype=np.bool_), *self._keyed])
         self._hashes.clear()
         self._keyed.clear()
-        ranked = np.sort(hashes[keyed])
+        ranked = hashes[keyed]
+        ranked.sort()
         twice = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
+        del ranked
         if not len(twice):
-            return np.empty(0, dtype=np.int64)
+            return np.empty(0, dtype=np.int32), hashes[:0]
         place = np.minimum(np.searchsorted(twice, hashes), len(twice) - 1)
-        return np.flatnonzero((twice[place] == hashes) & keyed)
+        again = np.flatnonzero((twice[place] == hashes) & keyed)
+        return again.astype(np.int32), hashes[again]
 
     def _sources(self) -> Sources:
         bases = np.array(self._bases, dtype=np.int64)
         return Sources(bases, self._firsts, self._ends, self._joins)
+
+
+def _follow_their_like(
+    keys: pa.LargeStringArray, runs: npt.NDArray[np.int32], begins: npt.NDArray[np.bool_]
+) -> bool:
+    """Whether each run has the key of the run before it, but for those that begin a group."""
+    for start in range(0, len(runs) - 1, COMPARED_AT_ONCE):
+        end = start + COMPARED_AT_ONCE + 1
+        part = keys.take(pa.array(runs[start:end]))
+        same = pc.equal(part.slice(1), part.slice(0, len(part) - 1))
+        if not (same.to_numpy(zero_copy_only=False) | begins[start + 1 : end]).all():
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -76,13 +77,22 @@ SOURCES = st.lists(
 )
 
 
-@given(SOURCES, st.integers(1, 9), st.booleans())
-@settings(max_examples=200, deadline=None)
+@given(SOURCES, st.integers(1, 9), st.booleans(), st.sampled_from([1, 3, 1 << 64]))
+@settings(max_examples=300, deadline=None)
 def test_every_row_comes_out_once_with_its_order(
-    sources: list[Source], size: int, through_disk: bool
+    sources: list[Source], size: int, through_disk: bool, distinct_hashes: int
 ) -> None:
-    """In any sequence of rows, in any batches, carried in memory or split on disk."""
+    """In any sequence of rows, in any batches, carried in memory or split on disk; and where
+    different keys have the same hash."""
+
+    hashes = text_bytes.hashes
+
+    def few_hashes(keys: pa.StringArray) -> npt.NDArray[np.uint64]:
+        return np.array([int(n) % distinct_hashes for n in hashes(keys)], dtype=np.uint64)
+
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr(text_bytes, "hashes", few_hashes)
+        patch.setattr(orders_module, "COMPARED_AT_ONCE", 3)
         if through_disk:
             patch.setattr(orders_module, "OPEN_ROWS", -1)
             patch.setattr(orders_module, "PART_ROWS", 4)
