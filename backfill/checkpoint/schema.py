@@ -141,11 +141,12 @@ CREATE TABLE activity (
 """
 
 # Built after a bulk load: sorting once is cheaper than keeping a tree in order.
-# orders_by_state serves the claim, the counts and the sums by account without touching a payload.
+# orders_by_state serves the claim, the counts and all sums of the reports without touching a
+# payload.
 INDICES = """
 CREATE UNIQUE INDEX orders_by_reference_id ON orders (reference_id);
 CREATE INDEX orders_by_state
-    ON orders (state, id, account_header, account_id, ordered_on, total_cents);
+    ON orders (state, id, account_header, account_id, ordered_on, total_cents, line_items);
 CREATE INDEX problems_by_order ON problems (order_id);
 """
 
