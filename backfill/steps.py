@@ -111,7 +111,9 @@ def report(run: RunSettings, progress: Progress, tell: Tell) -> Figures:
 
     with opened(run.job) as checkpoint, progress.stage("reporting", total=None, unit="files"):
         figures = reports.write(run.job, checkpoint, show_personal_data=run.show_personal_data)
-    tell(reports.summary(figures, run.job))
+    from backfill.report.terminal import summary
+
+    tell(summary(figures, run.job))
     return figures
 
 
@@ -120,7 +122,7 @@ def refresh(run: RunSettings, checkpoint: Checkpoint, progress: Progress) -> Non
     if PURGED not in checkpoint.meta():
         report(run, progress, tell=lambda summary: None)
         return
-    from backfill.report.tables import write_results
+    from backfill.report.results import write_results
 
     write_results(run.job, checkpoint)
 

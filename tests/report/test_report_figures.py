@@ -14,7 +14,7 @@ from report_jobs import Job, a_shop, deliver
 
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
-from backfill.report.figures import PROBLEMS_SHOWN
+from backfill.report.figures import PROBLEMS_SHOWN, collect
 
 SCHEMA = json.loads((Path(report.__file__).parent / "report_schema.json").read_text())
 
@@ -163,7 +163,7 @@ def test_problems_are_sampled_evenly_over_the_rules(tmp_path: Path) -> None:
         if row % 1000 == 0:
             job.add_problem("bad_phone", order, row, "Phone", orders=0)
     with Checkpoint(job.finish() / FILE_NAME) as checkpoint:
-        figures = report.collect(checkpoint)
+        figures = collect(checkpoint)
     shown = Counter(problem.rule for problem in figures.problems)
     assert shown == {"bad_phone": 5, "total_differs": PROBLEMS_SHOWN - 5}
     rows = [p.row or 0 for p in figures.problems if p.rule == "total_differs"]
@@ -180,5 +180,5 @@ def test_the_distribution_has_a_bar_for_every_total(tmp_path: Path, cents: int, 
     job = Job(tmp_path)
     job.add_order("1", job.add_rows({"reference_id": "1"}), cents=cents)
     with Checkpoint(job.finish() / FILE_NAME) as checkpoint:
-        (bar,) = report.collect(checkpoint).distribution
+        (bar,) = collect(checkpoint).distribution
     assert (bar.low, bar.orders) == (low, 1)

@@ -10,6 +10,7 @@ from report_jobs import Job, a_shop, deliver
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
 from backfill.report.masking import Kind, columns_of, mask, scrub
+from backfill.report.terminal import summary
 
 PERSONAL = ("Smith", "Fernández", "Kwame", "8015556788", "janet@example", "Center St", "Provo")
 UNMAPPED = "call before noon"
@@ -20,7 +21,7 @@ def written(folder: Path, *, show: bool) -> dict[str, str]:
     with Checkpoint(folder / FILE_NAME) as checkpoint:
         figures = report.write(folder, checkpoint, show_personal_data=show)
     texts = {name: (folder / name).read_text() for name in ("report.html", "report.json")}
-    return texts | {"summary": report.summary(figures, folder, show_personal_data=show)}
+    return texts | {"summary": summary(figures, folder, show_personal_data=show)}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from report_jobs import HEADER, Job, a_shop, deliver
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State, addresses
 from backfill.errors import StorageError
-from backfill.report.tables import MARK_COLUMNS, RESULT_COLUMNS
+from backfill.report.rejected_rows import MARK_COLUMNS
+from backfill.report.results import COLUMNS
 
 
 def write(folder: Path) -> None:
@@ -32,11 +33,11 @@ def test_results_have_one_row_an_order(tmp_path: Path) -> None:
     """results.csv says of each order, in order, what the checkpoint says."""
     deliver(a_shop(tmp_path))
     write(tmp_path)
-    columns = ", ".join(f"ifnull({column}, '')" for column in RESULT_COLUMNS)
+    columns = ", ".join(f"ifnull({column}, '')" for column in COLUMNS)
     with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
         orders = checkpoint.query(f"SELECT {columns} FROM orders ORDER BY id").fetchall()
     found = rows_of(tmp_path / "results.csv")
-    assert tuple(found[0]) == RESULT_COLUMNS
+    assert tuple(found[0]) == COLUMNS
     assert [list(row.values()) for row in found] == [[str(v) for v in row] for row in orders]
 
 

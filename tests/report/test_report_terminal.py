@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from report_jobs import Job, a_shop, deliver
 
-from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.report import terminal
+from backfill.report.figures import collect
 
 
 def summary(folder: Path, width: int = 80) -> str:
     with Checkpoint(folder / FILE_NAME) as checkpoint:
-        return report.summary(report.collect(checkpoint), Path("shop.backfill"), width=width)
+        return terminal.summary(collect(checkpoint), Path("shop.backfill"), width=width)
 
 
 def crowded(folder: Path) -> Path:

@@ -1,12 +1,8 @@
-"""The two files of rows: ``results.csv``, one row an order, and ``rejected_rows.csv``, to mend.
+"""``rejected_rows.csv``: the source rows of every order that did not go, to mend and give back.
 
-``results.csv`` is for programs and for a look in a spreadsheet: UTF-8 without a byte order mark,
-texts in quotes. A reference id, account or reason that a spreadsheet would run as a formula gets
-an apostrophe in front, as a spreadsheet itself would put it; every other text is as it is.
-
-``rejected_rows.csv`` goes back into ``backfill run``, so its cells are the source's own text,
-formulas and all (the rule ``formula_like`` warns of them). A byte order mark stands in front
-where there is more than ASCII in it, since Excel garbles names without one.
+Its cells are the source's own text, formulas and all (the rule ``formula_like`` warns of them). A
+byte order mark stands in front where there is more than ASCII in it, since Excel garbles names
+without one.
 """
 
 from __future__ import annotations
@@ -27,67 +23,10 @@ from backfill.prepare import spool
 from backfill.report.figures import NOT_GOING
 from backfill.report.files import replacing
 
-RESULTS = "results.csv"
-REJECTED_ROWS = "rejected_rows.csv"
+NAME = "rejected_rows.csv"
 
-RESULT_COLUMNS = (
-    "reference_id",
-    "account_id",
-    "state",
-    "shout_order_id",
-    "http_status",
-    "reason",
-    "source_file",
-    "source_rows",
-)
 #: What is added to the source's own columns.
 MARK_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
-
-_CHUNK = 8192
-
-
-# --- results.csv ----------------------------------------------------------------------------
-
-
-#: Characters with which a formula begins: = + - @, a tab and a carriage return.
-_FORMULA_STARTS = "61, 43, 45, 64, 9, 13"
-
-
-def _text(column: str) -> str:
-    """A column's text, never NULL, and nothing that a spreadsheet would run."""
-    return (
-        f"CASE WHEN {column} IS NULL THEN ''"
-        f" WHEN unicode({column}) IN ({_FORMULA_STARTS}) THEN '''' || {column}"
-        f" ELSE {column} END"
-    )
-
-
-# SQLite itself writes the lines: %w doubles the quotes in a text. It is twice as fast as rows
-# that become Python objects first, and leaves the other core to whoever reads the figures.
-_RESULT_LINES = f"""
-    SELECT group_concat(line, '') FROM (
-        SELECT printf('"%w","%w",%s,"%w",%s,"%w","%w","%w"' || char(10),
-                      {_text("reference_id")}, {_text("account_id")}, state,
-                      {_text("shout_order_id")}, http_status, {_text("reason")},
-                      source_file, source_rows) AS line
-        FROM orders WHERE id > ? AND id <= ? ORDER BY id
-    )
-"""
-
-
-def write_results(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``results.csv``: one row an order, in the order of appearance."""
-    path = folder / RESULTS
-    last = checkpoint.query("SELECT coalesce(max(id), 0) FROM orders").fetchone()[0]
-    with replacing(path) as file:
-        file.write((",".join(RESULT_COLUMNS) + "\n").encode())
-        for start in range(0, last, _CHUNK):
-            lines = checkpoint.query(_RESULT_LINES, (start, start + _CHUNK)).fetchone()[0]
-            file.write((lines or "").encode())
-    return path
-
-
-# --- rejected_rows.csv ----------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -114,9 +53,9 @@ def write_rejected_rows(folder: Path, checkpoint: Checkpoint) -> list[Path]:
     marks = _marks(checkpoint, sources)
     groups: dict[tuple[str, ...], list[pa.Table]] = {}
     for source in sources:
-        groups.setdefault(_own_header(source), []).append(
-            _marked(folder, source, marks[source.source])
-        )
+        parts = groups.setdefault(_own_header(source), [])
+        if marks[source.source].rows:
+            parts.append(_marked(folder, source, marks[source.source]))
     ordered = sorted(groups.items(), key=lambda group: -sum(part.num_rows for part in group[1]))
     filled = [group for group in ordered if any(part.num_rows for part in group[1])]
     paths = [
@@ -129,7 +68,7 @@ def write_rejected_rows(folder: Path, checkpoint: Checkpoint) -> list[Path]:
 
 
 def _numbered(folder: Path, number: int) -> Path:
-    return folder / (REJECTED_ROWS if number == 1 else f"rejected_rows-{number}.csv")
+    return folder / (NAME if number == 1 else f"rejected_rows-{number}.csv")
 
 
 def _marks(checkpoint: Checkpoint, sources: Sequence[Source]) -> dict[str, Marks]:
