@@ -42,6 +42,8 @@ _UNSEEN = re.compile(
 
 def visible(text: str) -> str:
     """The text, its unseen characters written out: ``\\u202e``."""
+    if text.isprintable():  # as nearly every text is, and this is told ten times as fast
+        return text
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
