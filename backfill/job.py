@@ -79,8 +79,8 @@ def run(
         prepared = bool(imports.exports) and _prepare(imports, run.job, progress)
         with steps.opened(run.job) as checkpoint:
             steps.refuse_purged(checkpoint, run.job)
-            if not prepared and _is_over(checkpoint, run):
-                counts = checkpoint.counts()
+            counts = checkpoint.counts()
+            if not prepared and _is_over(checkpoint, run, counts):
                 tell(_nothing_left(counts, run.job))
                 return steps.exit_code(counts)
             left_changed = send(checkpoint, api, run, progress, tell)
@@ -97,7 +97,7 @@ def send(
     """
     undone = 0 if run.leave_undone else count_undone(checkpoint)
     try:
-        if undone or _left(checkpoint):
+        if undone or _left(checkpoint.counts()):
             _check_share_of_rejected(checkpoint, run)
             checkpoint.set_meta({"api_host": steps.host_of(api)})
             summary = status.before_sending(
@@ -193,11 +193,11 @@ def _told(adopted: Adopted) -> str:
     return told
 
 
-def _is_over(checkpoint: Checkpoint, run: RunSettings) -> bool:
+def _is_over(checkpoint: Checkpoint, run: RunSettings, counts: Mapping[State, int]) -> bool:
     """Whether nothing is left to do, and the reports say so already."""
     undone = 0 if run.leave_undone else count_undone(checkpoint)
     written = (run.job / "report.json").exists()
-    return written and not (undone or _left(checkpoint) or run.update_changed)
+    return written and not (undone or _left(counts) or run.update_changed)
 
 
 def _nothing_left(counts: Mapping[State, int], folder: Path) -> str:
@@ -208,8 +208,7 @@ def _nothing_left(counts: Mapping[State, int], folder: Path) -> str:
     )
 
 
-def _left(checkpoint: Checkpoint) -> int:
-    counts = checkpoint.counts()
+def _left(counts: Mapping[State, int]) -> int:
     return counts[State.PENDING] + counts[State.SENDING]
 
 

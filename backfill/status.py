@@ -67,7 +67,10 @@ def read(checkpoint: Checkpoint) -> Status:
         " ORDER BY updated_at DESC, id DESC LIMIT 3"
     ).fetchall()
     return Status(
-        states=checkpoint.counts(),
+        # Not counted anew: while a run is going on, the two would disagree.
+        states={
+            state: sum(orders.get(state, 0) for orders in accounts.values()) for state in State
+        },
         accounts=sorted(accounts.items(), key=lambda item: -sum(item[1].values())),
         created_a_minute=created / minutes if minutes else 0.0,
         last_errors=[(row["reference_id"], row["reason"]) for row in errors],
