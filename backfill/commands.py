@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import signal
 import sys
 import textwrap
@@ -17,6 +18,14 @@ from backfill.settings import ProgressKind
 
 SANDBOX_PORT = 8808
 
+#: What the libraries underneath go by when they are first imported.
+_LIBRARIES = {
+    "OPENBLAS_NUM_THREADS": "1",  # numpy's threads for linear algebra, which nothing here does
+}
+if sys.platform == "linux":  # elsewhere Arrow may come without it
+    # It gives back what is free: a million scattered rows take a third less than with mimalloc.
+    _LIBRARIES["ARROW_DEFAULT_MEMORY_POOL"] = "jemalloc"
+
 
 def execute(args: argparse.Namespace) -> int:
     """Run the command that ``args`` names; returns its exit code.
@@ -27,6 +36,8 @@ def execute(args: argparse.Namespace) -> int:
         # A name or a cell that the terminal's encoding does not know must not stop anything.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    for name, value in _LIBRARIES.items():
+        os.environ.setdefault(name, value)
     before = signal.signal(signal.SIGTERM, _like_ctrl_c)
     try:
         return COMMANDS[args.command](args)

@@ -28,7 +28,7 @@ from backfill.prepare import text_bytes
 #: Rows of unfinished orders that are carried in memory; beyond it they go through disk.
 OPEN_ROWS = 400_000
 #: Rows of one part on disk, and the most parts that are open at once.
-PART_ROWS = 100_000
+PART_ROWS = 50_000
 MOST_PARTS = 256
 #: Keys that are compared at once, each with the one before it.
 COMPARED_AT_ONCE = 1 << 18
@@ -84,16 +84,17 @@ class KeySurvey:
     def finish(self) -> KeyPlan:
         """What is known once all keys were seen."""
         codes = self._codes()
+        self._keys.clear()
         starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
         self._starts.clear()
         return KeyPlan(self._sources(), starts, codes)
 
-    def _codes(self) -> npt.NDArray[np.int32]:
-        """Of each run the first run with its key."""
-        codes = np.arange(sum(map(len, self._starts)), dtype=np.int32)
+    def _codes(self) -> npt.NDArray[np.int32] | None:
+        """Of each run the first run with its key; None where no key has two."""
         again, hashes = self._seen_again()
         if not len(again):
-            return codes
+            return None
+        codes = np.arange(sum(map(len, self._starts)), dtype=np.int32)
         # Large, as the texts of all keys together may outgrow the offsets of plain strings.
         keys = pa.chunked_array(self._keys, pa.string()).cast(pa.large_string()).combine_chunks()
         self._keys.clear()
@@ -166,29 +167,27 @@ class Sources:
 class KeyPlan:
     """Where each order's rows stand: positions count through all sources."""
 
-    def __init__(self, sources: Sources, starts: Indices, codes: npt.NDArray[np.int32]) -> None:
+    def __init__(
+        self, sources: Sources, starts: Indices, codes: npt.NDArray[np.int32] | None
+    ) -> None:
+        """
+        :param starts: the position of each run of equal keys, and that behind the last.
+        :param codes: of each run the first run with its key; None where each has one run.
+        """
         self.sources = sources
         self._starts = starts
-        self._codes = codes
-        runs = np.arange(len(codes), dtype=np.int32)
-        self._last_run = np.zeros(len(codes), dtype=np.int32)
-        self._last_run[codes] = runs
-        self._together = bool((codes == runs).all())
-        self.most_open_rows = self._most_open_rows()
-
-    def _most_open_rows(self) -> int:
-        if self._together:
-            return 0
-        opened = np.diff(self._starts).astype(np.int32)
-        firsts = np.unique(self._codes)
-        of_order = np.bincount(self._codes, weights=opened).astype(np.int32)
-        opened[self._last_run[firsts]] -= of_order[firsts]
-        return int(np.cumsum(opened).max(initial=0))
+        self._runs: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]] | None = None
+        self.most_open_rows = 0
+        if codes is not None:
+            last_run = np.zeros(len(codes), dtype=np.int32)
+            last_run[codes] = np.arange(len(codes), dtype=np.int32)
+            self._runs = codes, last_run
+            self.most_open_rows = _most_open_rows(starts, codes, last_run)
 
     @property
     def runs(self) -> int:
         """How many runs of equal keys there are; order numbers are below it."""
-        return len(self._codes)
+        return len(self._starts) - 1
 
     @property
     def rows(self) -> int:
@@ -204,11 +203,23 @@ class KeyPlan:
 
     def codes(self, positions: Indices) -> npt.NDArray[np.int32]:
         """The number of the order that each position belongs to: that of the order's first run."""
-        return self._codes[np.searchsorted(self._starts, positions, side="right") - 1]
+        runs = (np.searchsorted(self._starts, positions, side="right") - 1).astype(np.int32)
+        return runs if self._runs is None else self._runs[0][runs]
 
     def ends(self, codes: npt.NDArray[np.int32]) -> Indices:
         """The position after the last row of each order's last run."""
-        return self._starts[self._last_run[codes] + 1]
+        return self._starts[(codes if self._runs is None else self._runs[1][codes]) + 1]
+
+
+def _most_open_rows(
+    starts: Indices, codes: npt.NDArray[np.int32], last_run: npt.NDArray[np.int32]
+) -> int:
+    """The most rows that wait at once for the last row of their order."""
+    opened = np.diff(starts).astype(np.int32)
+    firsts = np.unique(codes)
+    of_order = np.bincount(codes, weights=opened).astype(np.int32)
+    opened[last_run[firsts]] -= of_order[firsts]
+    return int(np.cumsum(opened).max(initial=0))
 
 
 @dataclass(frozen=True, slots=True)
