@@ -8,6 +8,7 @@ accounts    which accounts take orders
 pace, rate  when a request may go: limits, pauses, outages, budget
 wire        one request with its turn, its count and what it showed
 api, gate   HTTP, and the last look at the bytes that go out
+deadlines   the timeout of a request
 outcome     what every status and every exception means
 compare     is the order that Shout shows the one that was meant?
 interrupt   Ctrl-C and SIGTERM

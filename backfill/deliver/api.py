@@ -23,6 +23,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from backfill.deliver import gate, outcome
+from backfill.deliver.deadlines import Deadlines
 from backfill.errors import UsageError
 from backfill.log import keep_out, without_secrets
 from backfill.settings import ApiSettings
@@ -123,19 +124,21 @@ class Api:
         self._order = f"{base}/orders/reference_id-"
         self._messages = URL(f"{base}/messages/send_connect_notification", encoded=True)
         self._headers = _shared_headers(settings)
-        self._timeout = aiohttp.ClientTimeout(
-            total=settings.timeout, sock_connect=min(_CONNECT_SECONDS, settings.timeout)
-        )
+        self._seconds = settings.timeout
         self._accounts: dict[tuple[str, str], CIMultiDict[str]] = {}
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             # How many requests are under way is decided in pace, not here.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(
+                total=None,  # is up to the deadlines
+                sock_connect=min(_CONNECT_SECONDS, self._seconds),
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
         )
+        self._deadlines = Deadlines(self._seconds)
         return self
 
     async def __aexit__(
@@ -144,6 +147,7 @@ class Api:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._deadlines.close()
         await self._session.close()
 
     def create(self, account_header: str, account_id: str, body: bytes) -> Awaitable[Answer]:
@@ -190,11 +194,12 @@ class Api:
         self, method: str, url: URL, headers: CIMultiDict[str] | None, body: bytes | None
     ) -> Answer:
         try:
-            response = await self._session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
-            )
-            # Read to its end, or failed on the way, the answer lets go of its connection.
-            return Answer(response.status, response.headers, await response.read())
+            with self._deadlines.one():
+                response = await self._session.request(
+                    method, url, data=body, headers=headers, allow_redirects=False
+                )
+                # Read to its end, or failed on the way, the answer lets go of its connection.
+                return Answer(response.status, response.headers, await response.read())
         except outcome.CAUGHT as exc:
             raise NoAnswer(exc) from None
 
