@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 from backfill.checkpoint.connection import connect, now, storage_errors
 from backfill.checkpoint.schema import (
     APPLICATION_ID,
@@ -22,6 +24,9 @@ from backfill.checkpoint.schema import (
     State,
 )
 from backfill.errors import CheckpointError
+
+_ALL = -1
+"""As SQLite's LIMIT has it."""
 
 
 class Checkpoint:
@@ -141,21 +146,16 @@ class Checkpoint:
         return finish
 
     def _claim(self, db: sqlite3.Connection, most: int) -> list[Claim]:
-        rows = db.execute(
-            "SELECT id, reference_id, account_header, account_id,"
-            " CAST(payload AS BLOB) AS payload, attempts, total_cents"
-            " FROM orders WHERE state = 'pending' AND id > ? ORDER BY id LIMIT ?",
-            (self._claimed_up_to, most),
-        ).fetchall()
+        rows = _claims(db, "state = 'pending' AND id > ?", self._claimed_up_to, most)
         if rows:
             # All pending orders between the first and the last are the ones just read. The plus
             # keeps SQLite from walking the index that this statement changes.
             db.execute(
                 "UPDATE orders SET state = 'sending', updated_at = ?"
                 " WHERE +state = 'pending' AND id BETWEEN ? AND ?",
-                (now(), rows[0]["id"], rows[-1]["id"]),
+                (now(), rows[0].id, rows[-1].id),
             )
-        return [Claim._make(row) for row in rows]
+        return rows
 
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back already
@@ -173,7 +173,7 @@ class Checkpoint:
                 "UPDATE orders SET state = ?, attempts = ?, http_status = ?, rule = ?, reason = ?,"
                 " updated_at = ?, shout_order_id = result.value FROM json_each(?) AS result"
                 " WHERE orders.id = CAST(result.key AS INTEGER) AND +state = 'sending'",
-                (*same, now(), json.dumps(shout_ids)),
+                (*same, now(), orjson.dumps(shout_ids, option=orjson.OPT_NON_STR_KEYS)),
             ).rowcount
         if written != len(results):
             raise AssertionError("a result came in for an order that was not claimed")
@@ -199,12 +199,7 @@ class Checkpoint:
     def in_doubt(self) -> list[Claim]:
         """The orders that were handed to the network and whose outcome is not known."""
         with storage_errors(self.path):
-            rows = self._db.execute(
-                "SELECT id, reference_id, account_header, account_id,"
-                " CAST(payload AS BLOB) AS payload, attempts, total_cents"
-                " FROM orders WHERE state = 'sending' ORDER BY id"
-            ).fetchall()
-        return [Claim._make(row) for row in rows]
+            return _claims(self._db, "state = 'sending' AND id > ?", 0, _ALL)
 
     def park_account(
         self,
@@ -273,3 +268,16 @@ class Checkpoint:
         """Remember something of the job as a whole."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+
+def _claims(db: sqlite3.Connection, which: str, *parameters: int) -> list[Claim]:
+    """The first of the orders that a condition names, in the order of appearance."""
+    cursor = db.cursor()
+    cursor.row_factory = None  # plain rows: sqlite3.Row would be made for nothing
+    cursor.execute(
+        "SELECT id, reference_id, account_header, account_id,"
+        " CAST(payload AS BLOB), attempts, total_cents"
+        f" FROM orders WHERE {which} ORDER BY id LIMIT ?",
+        parameters,
+    )
+    return [Claim._make(row) for row in cursor]
