@@ -233,15 +233,14 @@ class Delivery:
         if not results and not room:
             return
         activity, self._wire.activity = self._wire.activity, Activity()
-        for result in results:
-            activity.created += result.state is State.CREATED
-            activity.failed += result.state is State.FAILED
+        states = Counter([result.state for result in results])
+        activity.created, activity.failed = states[State.CREATED], states[State.FAILED]
         claims = await self._on_disk(
             self._checkpoint.start_advance(results, claim=room, activity=activity)
         )
         self._open -= len(results)
         if results:
-            self._note(results, activity, stage)
+            self._note(states, activity, stage)
         for account in to_park:
             await self._set_aside(account, stage)
         if self._left is not None:
@@ -275,15 +274,14 @@ class Delivery:
 
     # --- telling ----------------------------------------------------------------------------
 
-    def _note(self, results: list[Result], activity: Activity, stage: Stage) -> None:
+    def _note(self, states: Counter[State], activity: Activity, stage: Stage) -> None:
         """Count what was written down, and show it now and then."""
         orders = self._delivered.orders
-        for result in results:
-            orders[result.state] += 1
+        orders.update(states)
         for one in fields(Activity):
             total = getattr(self._delivered.activity, one.name) + getattr(activity, one.name)
             setattr(self._delivered.activity, one.name, total)
-        self._unshown += sum(result.state not in _NOT_OVER for result in results)
+        self._unshown += sum(n for state, n in states.items() if state not in _NOT_OVER)
         now = self._loop.time()
         if now - self._shown_at >= _SHOW_SECONDS or not self._open:
             stage.advance(self._unshown)
