@@ -23,7 +23,7 @@ class Deadlines:
 
     def one(self) -> _Running:
         """A block of the present task that ends with :class:`TimeoutError` when its time is up."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         return _Running(self._running, task, self._loop.time() + self._seconds)
 

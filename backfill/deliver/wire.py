@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import ParamSpec
 
 from backfill.checkpoint import Activity, Claim
 from backfill.deliver.api import Answer, Api, NoAnswer
@@ -12,6 +13,7 @@ from backfill.deliver.pace import Lane, Pace, Seen
 from backfill.errors import StorageError
 
 Send = Callable[[Api], Awaitable[Answer]]
+P = ParamSpec("P")
 
 
 class Wire:
@@ -28,17 +30,15 @@ class Wire:
 
         :raises Stopped: nothing was sent. :raises SafetyStop: it must not be sent.
         """
-        return self._ask(
-            self._pace.create,
-            lambda api: api.create(claim.account_header, claim.account_id, claim.payload),
-        )
+        order = (claim.account_header, claim.account_id, claim.payload)
+        return self._ask(self._pace.create, self._api.create, *order)
 
     async def change(self, send: Send) -> tuple[Outcome, Answer | NoAnswer]:
         """Send something that changes what is in Shout; what that means, and what came back.
 
         :raises Stopped: nothing was sent. :raises SafetyStop: it must not be sent.
         """
-        answer = await self._ask(self._pace.create, send)
+        answer = await self._ask(self._pace.create, send, self._api)
         return outcome_of(answer), answer
 
     def find(self, claim: Claim) -> Awaitable[Answer | NoAnswer]:
@@ -46,18 +46,18 @@ class Wire:
 
         :raises Stopped: nothing was sent.
         """
-        return self._ask(
-            self._pace.lookup,
-            lambda api: api.find(claim.account_header, claim.account_id, claim.reference_id),
-        )
+        order = (claim.account_header, claim.account_id, claim.reference_id)
+        return self._ask(self._pace.lookup, self._api.find, *order)
 
-    async def _ask(self, lane: Lane, send: Send) -> Answer | NoAnswer:
+    async def _ask(
+        self, lane: Lane, send: Callable[P, Awaitable[Answer]], *args: P.args, **more: P.kwargs
+    ) -> Answer | NoAnswer:
         started = self._pace.turn_now(lane) or await self._pace.wait(lane)
         self.activity.requests += 1
         self.activity.lookups += lane is self._pace.lookup
         seen, retry_after = Seen.NOTHING, None
         try:
-            answer = await send(self._api)
+            answer = await send(*args, **more)
             seen = self._seen(answer)
             if seen is not Seen.ALIVE:
                 retry_after = answer.retry_after()
