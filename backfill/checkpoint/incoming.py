@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -90,7 +91,8 @@ class Incoming:
         """Close the import; it is on disk, whole, when this returns."""
         self._bulk.commit()
         with storage_errors(self.path):
-            with self._opened() as db:
+            with ThreadPoolExecutor(1) as beside, self._opened() as db:
+                flushing = beside.submit(self._flush)  # most of it, while an index is sorted
                 db.execute("BEGIN")
                 db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
                 db.executemany(
@@ -98,14 +100,18 @@ class Incoming:
                 )
                 db.execute("COMMIT")
                 db.executescript(INDICES)
-            with open(self.path, "rb+") as file:
-                os.fsync(file.fileno())
+                flushing.result()
+            self._flush()
         return self.path
 
     def discard(self) -> None:
         """Throw the import away."""
         self._bulk.close()
         self.path.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        with open(self.path, "rb+") as file:
+            os.fsync(file.fileno())
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
