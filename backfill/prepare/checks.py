@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from backfill.prepare import fields, text_bytes
 from backfill.prepare.draft import Draft
-from backfill.prepare.orders import Indices
+from backfill.prepare.keys import Indices
 from backfill.settings import ImportSettings
 
 Flags = npt.NDArray[np.bool_]

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from backfill.prepare import convert, fields
 from backfill.prepare.affiliates import Accounts, Affiliates
-from backfill.prepare.orders import Indices, OrderRows
+from backfill.prepare.keys import Indices
+from backfill.prepare.orders import OrderRows
 from backfill.settings import ImportSettings
 
 Flags = npt.NDArray[np.bool_]

@@ -25,8 +25,9 @@ from backfill.prepare.affiliates import Affiliates
 from backfill.prepare.checks import Context
 from backfill.prepare.draft import Draft, Reading, draft
 from backfill.prepare.fingerprint import sha256_of
+from backfill.prepare.keys import KeyPlan
 from backfill.prepare.lanes import ahead, behind
-from backfill.prepare.orders import KeyPlan, take_once, whole_orders
+from backfill.prepare.orders import take_once, whole_orders
 from backfill.prepare.rules import IGNORED_ROW, IGNORED_ROW_REASON
 from backfill.prepare.source import SourceReader
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows

@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from backfill.errors import UsageError
 from backfill.prepare import convert, fields, spool
 from backfill.prepare.draft import Reading
+from backfill.prepare.keys import KeyPlan, KeySurvey
 from backfill.prepare.lanes import ahead
-from backfill.prepare.orders import KeyPlan, KeySurvey, one_array
+from backfill.prepare.orders import one_array
 from backfill.prepare.rules import IGNORED_ROW
 from backfill.prepare.source import SourceReader, SourceTable
 from backfill.progress import Stage

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backfill.prepare import keys as keys_module
 from backfill.prepare import orders as orders_module
 from backfill.prepare import text_bytes
-from backfill.prepare.orders import KeyPlan, KeySurvey, OrderRows, take_once, whole_orders
+from backfill.prepare.keys import KeyPlan, KeySurvey
+from backfill.prepare.orders import OrderRows, take_once, whole_orders
 
 Source = list[str | None]
 
@@ -92,7 +94,7 @@ def test_every_row_comes_out_once_with_its_order(
 
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
         patch.setattr(text_bytes, "hashes", few_hashes)
-        patch.setattr(orders_module, "COMPARED_AT_ONCE", 3)
+        patch.setattr(keys_module, "COMPARED_AT_ONCE", 3)
         if through_disk:
             patch.setattr(orders_module, "OPEN_ROWS", -1)
             patch.setattr(orders_module, "PART_ROWS", 4)
