@@ -16,7 +16,7 @@ HeaderJudge = Callable[[Sequence[str]], float]
 
 #: Rows of a batch: small enough for the kernels to stay in the processor's cache, and for the lanes
 #: of work to hold several at once; large enough that a call costs little a row.
-BATCH_ROWS = 1 << 14
+BATCH_ROWS = 1 << 15
 ROW = "_row"
 RAGGED = "_ragged"
 
