@@ -88,20 +88,27 @@ class Incoming:
         self._sources.append(source)
 
     def finish(self, meta: dict[str, str]) -> Path:
-        """Close the import; it is on disk, whole, when this returns."""
-        self._bulk.commit()
-        with storage_errors(self.path):
-            with ThreadPoolExecutor(1) as beside, self._opened() as db:
-                flushing = beside.submit(self._flush)  # most of it, while an index is sorted
-                db.execute("BEGIN")
-                db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-                db.executemany(
-                    "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)", map(_row, self._sources)
-                )
-                db.execute("COMMIT")
-                db.executescript(INDICES)
-                flushing.result()
-            self._flush()
+        """Close the import; it is on disk, whole, when this returns.
+
+        :raises StorageError: the disk is full; nothing is left of the import.
+        """
+        try:
+            self._bulk.commit()
+            with storage_errors(self.path):
+                with ThreadPoolExecutor(1) as beside, self._opened() as db:
+                    flushing = beside.submit(self._flush)  # most of it, while an index is sorted
+                    db.execute("BEGIN")
+                    db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+                    db.executemany(
+                        "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)", map(_row, self._sources)
+                    )
+                    db.execute("COMMIT")
+                    db.executescript(INDICES)
+                    flushing.result()
+                self._flush()
+        except BaseException:  # what takes up a full disk must not stay there
+            self.discard()
+            raise
         return self.path
 
     def discard(self) -> None:

@@ -57,6 +57,7 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path: Path
     incoming.add_orders(orders(300, "x" * 2000))
     with files_of_at_most(1 << 16), pytest.raises(StorageError, match="disk"):
         incoming.finish({})
+    assert not list(tmp_path.iterdir())
 
 
 @contextmanager
