@@ -97,8 +97,9 @@ def send(
     """
     undone = 0 if run.leave_undone else count_undone(checkpoint)
     try:
-        if undone or _left(checkpoint.counts()):
-            _check_share_of_rejected(checkpoint, run)
+        counts = checkpoint.counts()
+        if undone or _left(counts):
+            _check_share_of_rejected(counts, run)
             checkpoint.set_meta({"api_host": steps.host_of(api)})
             summary = status.before_sending(
                 checkpoint, steps.host_of(api), run.limit, undone=undone
@@ -212,12 +213,11 @@ def _left(counts: Mapping[State, int]) -> int:
     return counts[State.PENDING] + counts[State.SENDING]
 
 
-def _check_share_of_rejected(checkpoint: Checkpoint, run: RunSettings) -> None:
+def _check_share_of_rejected(counts: Mapping[State, int], run: RunSettings) -> None:
     """Refuse to start on an export that is mostly broken.
 
     :raises SafetyStop: more than ``--max-rejected`` percent of the orders are rejected.
     """
-    counts = checkpoint.counts()
     total, rejected = sum(counts.values()), counts[State.REJECTED]
     if rejected * 100 > run.max_rejected * total:
         raise SafetyStop(

@@ -52,7 +52,6 @@ class Incoming:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / INCOMING_NAME
-        self.orders = 0
         self._sources: list[Source] = []
         with storage_errors(self.path):
             for leftover in folder.glob(f"{INCOMING_NAME}*"):
@@ -73,7 +72,6 @@ class Incoming:
         hashed = orders.append_column("payload_sha256", _sha256(orders["payload"]))
         stamp = pa.repeat(now(), len(orders))
         self._bulk.insert("orders", hashed.append_column("updated_at", stamp))
-        self.orders += orders.num_rows
 
     def add_problems(self, rows: Iterable[ProblemRow]) -> None:
         """Add what validation found; ``order_id`` counts as in :meth:`add_orders`."""

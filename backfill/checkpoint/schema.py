@@ -67,6 +67,11 @@ CREATE TABLE orders (
     payload        TEXT                  -- the request body, UTF-8; NULL where rejected
 );
 
+-- Serves the claim, the counts and all sums of the reports without touching a payload. Orders come
+-- in the sequence of their ids, so it is kept while they come: cheaper than to read all again.
+CREATE INDEX orders_by_state
+    ON orders (state, id, account_header, account_id, ordered_on, total_cents, line_items);
+
 -- What validation found. orders and rows count what a line stands for: 1 and 1 for a line of its
 -- own, 0 orders for a further line of the same rule in the same order, many for a whole column.
 CREATE TABLE problems (
@@ -138,13 +143,6 @@ CREATE TABLE activity (
     created      INTEGER NOT NULL DEFAULT 0,
     failed       INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-"""
-
-# Serves the claim, the counts and all sums of the reports without touching a payload. Orders come
-# in the sequence of their ids, so it is kept while they come: cheaper than to read all again.
-SCHEMA += """
-CREATE INDEX orders_by_state
-    ON orders (state, id, account_header, account_id, ordered_on, total_cents, line_items);
 """
 
 # Built after a bulk load: sorting once is cheaper than keeping a tree in order.

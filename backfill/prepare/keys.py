@@ -69,7 +69,6 @@ class KeySurvey:
     def finish(self) -> KeyPlan:
         """What is known once all keys were seen."""
         codes = self._codes()
-        self._keys.clear()
         starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
         self._starts.clear()
         return KeyPlan(self._sources(), starts, codes)
@@ -77,12 +76,13 @@ class KeySurvey:
     def _codes(self) -> npt.NDArray[np.int32] | None:
         """Of each run the first run with its key; None where no key has two."""
         again, hashes = self._seen_again()
+        keys = pa.chunked_array(self._keys, pa.string())
+        self._keys.clear()
         if not len(again):
             return None
         codes = np.arange(sum(map(len, self._starts)), dtype=np.int32)
         # Large, as the texts of all keys together may outgrow the offsets of plain strings.
-        keys = pa.chunked_array(self._keys, pa.string()).cast(pa.large_string()).combine_chunks()
-        self._keys.clear()
+        keys = keys.cast(pa.large_string()).combine_chunks()
         ranks = np.argsort(hashes)
         again, hashes = again[ranks], hashes[ranks]
         begins = np.append(True, hashes[1:] != hashes[:-1])
