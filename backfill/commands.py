@@ -84,7 +84,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 
 def _list_rules() -> int:
-    from backfill.prepare import rules
+    from backfill.prepare.validation import rules
 
     for rule, words in rules.described().items():
         print(f"{rule} ({words['severity']})")

@@ -23,21 +23,23 @@ from backfill.afterwards import changes
 from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State, adopt, now
 from backfill.checkpoint.afterwards import count_undone, put_back_undone
 from backfill.errors import SafetyStop
-from backfill.prepare.fingerprint import expand, sha256_of
+from backfill.prepare.reading.fingerprint import expand, sha256_of
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, ImportSettings, RunSettings
 from backfill.steps import DONE, SOME_DID_NOT_GO, Tell
 
 if TYPE_CHECKING:
-    from backfill.prepare.source import SourceReader
+    from backfill.prepare.reading.source import SourceReader
 
 _log = logging.getLogger(__name__)
 
 
 def inspect(imports: ImportSettings, mapping: Path | None) -> int:
     """Print what the exports are and how they would be read; write the mapping where wanted."""
-    from backfill.prepare import formats, inspect_text, read
-    from backfill.prepare.inspect import inspect as look
+    from backfill.prepare.inspect import text as inspect_text
+    from backfill.prepare.inspect.findings import inspect as look
+    from backfill.prepare.mapping import formats
+    from backfill.prepare.reading import read
 
     def sources(paths: Sequence[Path]) -> Sequence[SourceReader]:
         return read.open_sources(paths, sheet=imports.sheet, taken={}, knows=formats.header_score)
@@ -155,8 +157,8 @@ def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> bool:
                 progress.say("The export is unchanged: going on with what was prepared.")
                 return False
             known = {source.source: source.sha256 for source in checkpoint.sources()}
-    from backfill.prepare import rules
     from backfill.prepare.pipeline import prepare
+    from backfill.prepare.validation import rules
 
     began = time.monotonic()
     prepared = prepare(imports, folder, known=known, sha256=sha256, progress=progress)

@@ -15,8 +15,7 @@ import pytest
 from backfill import cli, cli_parser, commands, lock, log
 from backfill.errors import BackfillError
 from backfill.sandbox.process import SandboxProcess, start_process
-
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 IMPORT_OPTIONS = (
     "--job --config --format --mapping --map --sheet --items --affiliates --connect-id --user-id"

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
-
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 ORDERS = """\
 reference_id,created_at,profile_name,item_name,item_quantity,item_each_price

@@ -18,8 +18,8 @@ import pytest
 
 from backfill.checkpoint import FILE_NAME, Checkpoint
 from backfill.sandbox.process import SandboxProcess, start_process
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 EXPORTS = ROOT / ".." / "shared" / "exports"
 SAMPLES = ROOT / "sample_data"
 

@@ -12,8 +12,7 @@ import pytest
 
 from backfill import lock
 from backfill.errors import JobLocked, StorageError, UsageError
-
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 HOLDER = """
 import sys, time

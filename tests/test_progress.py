@@ -10,14 +10,12 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from backfill import progress
 from backfill.settings import ProgressKind
-
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 
 class Clock:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from backfill import cli_parser, commands, configuration
-from backfill.prepare import fields
-from backfill.prepare.rules import described
+from backfill.prepare.mapping import fields
+from backfill.prepare.validation.rules import described
+from tests.places import ROOT
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def section(title: str) -> str:
@@ -92,7 +93,7 @@ def test_every_promise_is_kept_by_a_test_that_names_it() -> None:
     """A promise of the README that no test names is not made."""
     promised = set(re.findall(r"^(\d+)\. \*\*", section("Promises, and how each is kept"), re.M))
     tests = "".join(
-        path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("test_*.py")
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")
     )
     assert len(promised) >= 13
     assert promised == set(re.findall(r"\bPromise (\d+)\b", tests)) & promised

@@ -15,7 +15,8 @@ import pandas as pd
 import phonenumbers
 import pytest
 
-SAMPLES = Path(__file__).parents[1] / "sample_data"
+from tests.places import SAMPLES
+
 EXPECTED = json.loads((SAMPLES / "expected.json").read_text(encoding="utf-8"))
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from backfill import cli
-
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 HEADER = "reference_id,created_at,profile_name,item_name,item_quantity,item_each_price\n"
 ORDERS = HEADER + "1001,2021-04-09T12:00:00-06:00,Janet Smith,Tank Top,2,35.00\n"

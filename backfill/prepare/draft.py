@@ -15,10 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.prepare import convert, fields
-from backfill.prepare.affiliates import Accounts, Affiliates
-from backfill.prepare.keys import Indices
-from backfill.prepare.orders import OrderRows
+from backfill.prepare import convert
+from backfill.prepare.grouping.keys import Indices
+from backfill.prepare.grouping.orders import OrderRows
+from backfill.prepare.mapping import fields
+from backfill.prepare.mapping.affiliates import Accounts, Affiliates
 from backfill.settings import ImportSettings
 
 Flags = npt.NDArray[np.bool_]

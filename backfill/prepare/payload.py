@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.prepare import text_bytes
+from backfill.prepare.convert import text_bytes
 
 #: The order's text fields in the sequence in which they stand in a body.
 TEXT_FIELDS: tuple[str, ...] = (

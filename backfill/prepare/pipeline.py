@@ -20,18 +20,19 @@ import pyarrow.compute as pc
 from backfill.checkpoint import ProblemRow, Source
 from backfill.checkpoint.incoming import Incoming
 from backfill.errors import MappingError, UsageError
-from backfill.prepare import fields, formats, read, spool
-from backfill.prepare.affiliates import Affiliates
-from backfill.prepare.checks import Context
 from backfill.prepare.draft import Draft, Reading, draft
-from backfill.prepare.fingerprint import sha256_of
-from backfill.prepare.keys import KeyPlan
+from backfill.prepare.grouping.keys import KeyPlan
+from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind
-from backfill.prepare.orders import take_once, whole_orders
-from backfill.prepare.rules import IGNORED_ROW, IGNORED_ROW_REASON
-from backfill.prepare.source import SourceReader
+from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping.affiliates import Affiliates
+from backfill.prepare.reading import read, spool
+from backfill.prepare.reading.fingerprint import sha256_of
+from backfill.prepare.reading.source import SourceReader
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
-from backfill.prepare.verdict import Judged, judge, severities
+from backfill.prepare.validation.checks import Context
+from backfill.prepare.validation.rules import IGNORED_ROW, IGNORED_ROW_REASON
+from backfill.prepare.validation.verdict import Judged, judge, severities
 from backfill.progress import Progress, Stage
 from backfill.settings import ImportSettings
 

@@ -17,13 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.errors import UsageError
-from backfill.prepare import convert, fields, spool
+from backfill.prepare import convert
 from backfill.prepare.draft import Reading
-from backfill.prepare.keys import KeyPlan, KeySurvey
+from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
+from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead
-from backfill.prepare.orders import one_array
-from backfill.prepare.rules import IGNORED_ROW
-from backfill.prepare.source import SourceReader, SourceTable
+from backfill.prepare.mapping import fields
+from backfill.prepare.reading import spool
+from backfill.prepare.reading.source import SourceReader, SourceTable
+from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.progress import Stage
 from backfill.settings import DateOrder
 

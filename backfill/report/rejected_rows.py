@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from backfill.checkpoint import Checkpoint, Source, addresses
-from backfill.prepare import spool
+from backfill.prepare.reading import spool
 from backfill.report.figures import NOT_GOING
 from backfill.report.files import replacing
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.checkpoint import Checkpoint, Source, State, addresses
-from backfill.prepare import spool
+from backfill.prepare.reading import spool
 from backfill.report import wording
 from backfill.report.figures import Figures
 from backfill.report.masking import Privacy, columns_of

@@ -15,8 +15,7 @@ from typing import Any
 from backfill import cli
 from backfill.checkpoint import FILE_NAME, Checkpoint
 from backfill.sandbox.process import SandboxProcess
-
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
 
 Row = dict[str, Any]
 JOB = Path("orders.backfill")

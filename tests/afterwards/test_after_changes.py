@@ -7,7 +7,9 @@ import json
 from typing import Any
 
 import pytest
-from after_jobs import (
+
+from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import (
     JOB,
     asked,
     assert_as_meant,
@@ -18,8 +20,6 @@ from after_jobs import (
     typed,
     write,
 )
-
-from backfill.sandbox.process import SandboxProcess
 
 
 def adopted() -> dict[str, int]:

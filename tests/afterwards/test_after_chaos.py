@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from after_jobs import JOB, keys_in, killed, orders, states, to, typed, write
 
 from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import JOB, keys_in, killed, orders, states, to, typed, write
 
 KINDS = (
     *("drop_before_commit", "drop_after_commit", "error_before_commit", "error_after_commit"),

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from after_jobs import JOB, asked, begin, orders, to, typed, write
 
 from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import JOB, asked, begin, orders, to, typed, write
 
 TEXT = "{company} added your {orders} orders ({total}), {first_month} to {last_month}."
 COMPANY = ("--company", "Example Shop")

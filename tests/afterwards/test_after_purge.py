@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from after_jobs import JOB, ROOT, asked, orders, states, to, typed, write
 
 from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import JOB, asked, orders, states, to, typed, write
+from tests.places import ROOT
 
 PERSONAL = ("profile_name", "profile_phone_number", "profile_email", "profile_shipping_address_raw")
 

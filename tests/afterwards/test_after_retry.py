@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from after_jobs import JOB, asked, assert_as_meant, orders, states, to, typed, write
 
 from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import (
+    JOB,
+    asked,
+    assert_as_meant,
+    orders,
+    states,
+    to,
+    typed,
+    write,
+)
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import json
 import time
 
 import pytest
-from after_jobs import JOB, begin, orders, to, typed, write
 
 from backfill import status
 from backfill.checkpoint import State
 from backfill.sandbox.process import SandboxProcess
 from backfill.status import Status
+from tests.afterwards.after_jobs import JOB, begin, orders, to, typed, write
 
 
 def counts(capsys: pytest.CaptureFixture[str]) -> dict[str, int]:

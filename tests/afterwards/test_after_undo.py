@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from after_jobs import (
+
+from backfill import lock
+from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import (
     JOB,
-    ROOT,
     asked,
     assert_as_meant,
     begin,
@@ -25,9 +27,7 @@ from after_jobs import (
     typed,
     write,
 )
-
-from backfill import lock
-from backfill.sandbox.process import SandboxProcess
+from tests.places import ROOT
 
 
 def imported(sandbox: SandboxProcess, count: int, *, existing: int = 0) -> None:

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from after_jobs import JOB, asked, killed, orders, to, typed, write
 
 from backfill.checkpoint import FILE_NAME, Checkpoint
 from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import JOB, asked, killed, orders, to, typed, write
 
 
 def imported(sandbox: SandboxProcess, count: int) -> None:

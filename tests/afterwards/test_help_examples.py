@@ -12,10 +12,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from after_jobs import JOB, ROOT, orders, to, typed, write
 
 from backfill import cli_parser, commands
 from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import JOB, orders, to, typed, write
+from tests.places import ROOT
 
 #: The demo has a test file of its own; the sandbox never ends by itself, see below.
 APART = ("demo", "sandbox")

@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from after_jobs import JOB, ROOT, orders, states, to, typed, write
 
 import backfill
 from backfill.checkpoint import State
 from backfill.errors import MappingError, SafetyStop, UsageError
 from backfill.sandbox.process import SandboxProcess
+from tests.afterwards.after_jobs import JOB, orders, states, to, typed, write
+from tests.places import ROOT
 
 
 def shout(sandbox: SandboxProcess) -> dict[str, object]:

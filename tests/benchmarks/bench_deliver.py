@@ -12,8 +12,18 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from harness import Bench, Command, Contender, Measured, Table, alternate, backfill, median, run
-from local_nginx import EACH_CENTS, ITEM_NAME, QUANTITY, TOTAL_CENTS, nginx
+from tests.benchmarks.harness import (
+    Bench,
+    Command,
+    Contender,
+    Measured,
+    Table,
+    alternate,
+    backfill,
+    median,
+    run,
+)
+from tests.benchmarks.local_nginx import EACH_CENTS, ITEM_NAME, QUANTITY, TOTAL_CENTS, nginx
 
 CONNECTIONS = 64
 BARE = Path(__file__).parent / "peers" / "bare.py"

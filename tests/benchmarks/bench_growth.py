@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench_prepare import dry_run
-from harness import Bench, Contender, Measured, Table, alternate, median
+from tests.benchmarks.bench_prepare import dry_run
+from tests.benchmarks.harness import Bench, Contender, Measured, Table, alternate, median
 
 SIZES = (100_000, 1_000_000, 5_000_000)
 

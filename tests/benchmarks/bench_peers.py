@@ -13,10 +13,25 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_deliver import BARE, CONNECTIONS, export_of_equal_orders, prepare, ready_bodies, sending
-from bench_prepare import dry_run
-from harness import Bench, Command, Contender, Table, UnavailableError, alternate, comparison
-from local_nginx import nginx
+from tests.benchmarks.bench_deliver import (
+    BARE,
+    CONNECTIONS,
+    export_of_equal_orders,
+    prepare,
+    ready_bodies,
+    sending,
+)
+from tests.benchmarks.bench_prepare import dry_run
+from tests.benchmarks.harness import (
+    Bench,
+    Command,
+    Contender,
+    Table,
+    UnavailableError,
+    alternate,
+    comparison,
+)
+from tests.benchmarks.local_nginx import nginx
 
 PEERS = Path(__file__).parent / "peers"
 PACKAGES = ("dlt==1.31.*", "dbos==3.4.*", "requests")

@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import xlsxwriter  # type: ignore[import-untyped]
-from harness import Bench, Command, Contender, Table, alternate, backfill, comparison
+
+from tests.benchmarks.harness import (
+    Bench,
+    Command,
+    Contender,
+    Table,
+    alternate,
+    backfill,
+    comparison,
+)
 
 READ_CSV = "import pandas, sys; pandas.read_csv(sys.argv[1], dtype=str)"
 READ_EXCEL = "import pandas, sys; pandas.read_excel(sys.argv[1], engine='calamine', dtype=str)"

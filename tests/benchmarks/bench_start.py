@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from harness import Bench, Contender, Table, alternate, backfill, comparison, run
+from tests.benchmarks.harness import Bench, Contender, Table, alternate, backfill, comparison, run
 
 
 def tables(bench: Bench) -> Iterator[Table]:

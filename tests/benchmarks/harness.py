@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-REPOSITORY = Path(__file__).parents[2]
-GENERATOR = REPOSITORY / "sample_data" / "generate.py"
+from tests.places import ROOT
+
+GENERATOR = ROOT / "sample_data" / "generate.py"
 SAMPLE_EVERY = 0.02
 """Seconds between two looks at the memory of a process and its children."""
 
@@ -119,7 +120,7 @@ def run(command: Command, may_exit: Sequence[int] = (0,)) -> Measured:
     with open(os.devnull, "rb") as nothing, _output_file() as (out, read_out):
         began = time.perf_counter()
         process = subprocess.Popen(
-            command, stdin=nothing, stdout=out, stderr=subprocess.STDOUT, cwd=REPOSITORY
+            command, stdin=nothing, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT
         )
         try:
             with _watched(process.pid) as peak:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import UnavailableError
+from tests.benchmarks.harness import UnavailableError
 
 #: Every order of the exports for delivery has this one line item, so one answer is right for all.
 ITEM_NAME = "Dew Drop Hyaluronic Serum"

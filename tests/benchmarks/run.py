@@ -1,8 +1,8 @@
 """All benchmarks, in one command that makes its own data:
 
-    python tests/benchmarks/run.py                       everything; an hour on two cores
-    python tests/benchmarks/run.py --scale 0.1           a tenth of the size
-    python tests/benchmarks/run.py --only prepare,start  some parts; --list names them
+    python -m tests.benchmarks.run                       everything; an hour on two cores
+    python -m tests.benchmarks.run --scale 0.1           a tenth of the size
+    python -m tests.benchmarks.run --only prepare,start  some parts; --list names them
     pytest -m benchmark tests/benchmarks                 that each part still works, in small
 
 Prints tables of medians and ratios and the machine; asserts nothing of time. Data and jobs go to a
@@ -21,12 +21,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import bench_deliver
-import bench_growth
-import bench_peers
-import bench_prepare
-import bench_start
-from harness import Bench, Table, UnavailableError, machine
+from tests.benchmarks import bench_deliver, bench_growth, bench_peers, bench_prepare, bench_start
+from tests.benchmarks.harness import Bench, Table, UnavailableError, machine
 
 PARTS: dict[str, Callable[[Bench], Iterable[Table]]] = {
     "prepare": bench_prepare.tables,

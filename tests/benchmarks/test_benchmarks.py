@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from harness import Contender, alternate, run
 
-RUN = Path(__file__).parent / "run.py"
+from tests.benchmarks.harness import Contender, alternate, run
+
+RUN = "tests.benchmarks.run"
 
 
 @pytest.mark.benchmark
@@ -17,7 +17,7 @@ RUN = Path(__file__).parent / "run.py"
 def test_part_prints_its_tables(part: str) -> None:
     """In small, each part ends well and shows figures."""
     done = subprocess.run(
-        [sys.executable, RUN, "--only", part, "--scale", "0.002", "--repeats", "1"],
+        [sys.executable, "-m", RUN, "--only", part, "--scale", "0.002", "--repeats", "1"],
         capture_output=True,
         text=True,
         timeout=600,
@@ -32,7 +32,7 @@ def test_part_prints_its_tables(part: str) -> None:
 def test_every_part_is_named_in_the_help() -> None:
     """What can be chosen is told."""
     done = subprocess.run(
-        [sys.executable, RUN, "--list"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", RUN, "--list"], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["prepare", "growth", "deliver", "start", "peers"]
 

@@ -1,6 +1,6 @@
 """One run in a process of its own, which may kill itself at a boundary of the write order.
 
-    python driver.py CHECKPOINT URL SETTINGS
+    python -m tests.chaos.driver CHECKPOINT URL SETTINGS
 
 ``SETTINGS`` is JSON: fields of ApiSettings, and ``files``, a limit on open files. The environment
 variable ``CRASH`` is ``POINT:N``: SIGKILL at the Nth time that ``POINT`` is passed. The points are
@@ -19,16 +19,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "deliver"))
-
 import aiohttp
-from delivering import Listener, settings
 
 from backfill.checkpoint import Activity, Checkpoint, Claim, Result
 from backfill.deliver import run
 from backfill.deliver.api import Answer, Api
 from backfill.errors import BackfillError
+from tests.deliver.delivering import Listener, settings
 
 POINTS = (
     "before the claim is written",

@@ -6,19 +6,15 @@ import json
 import os
 import random
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "deliver"))
-
-import driver
-from delivering import assert_exactly_once, make_job, states
-
 from backfill.sandbox.process import SandboxProcess
+from tests.chaos import driver
+from tests.deliver.delivering import assert_exactly_once, make_job, states
 
 #: Every way in which a request can go wrong without Shout telling a lie about the flag or money
 #: (a lie ends the run: see tests/deliver/test_deliver.py).

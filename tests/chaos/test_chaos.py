@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import simulation
-from driver import POINTS
-from simulation import FAULTS, crash_once, fault_each, kill_again_and_again
 
 from backfill.sandbox.process import SandboxProcess, start_process
+from tests.chaos import simulation
+from tests.chaos.driver import POINTS
+from tests.chaos.simulation import FAULTS, crash_once, fault_each, kill_again_and_again
 
 KINDS = (*FAULTS, "429")
 MATRIX = list(itertools.product(POINTS, KINDS, (True, False)))

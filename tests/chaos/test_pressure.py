@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,13 +9,10 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "deliver"))
-
-from delivering import Listener, assert_exactly_once, make_job, settings
-
 from backfill.checkpoint import Checkpoint
 from backfill.deliver import run
 from backfill.sandbox.process import SandboxProcess, start_process
+from tests.deliver.delivering import Listener, assert_exactly_once, make_job, settings
 
 pytestmark = pytest.mark.chaos
 

@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from order_columns import order_columns
 
 from backfill.checkpoint import (
     FILE_NAME,
@@ -18,6 +17,7 @@ from backfill.checkpoint import (
     adopt,
 )
 from backfill.checkpoint.incoming import Incoming
+from tests.order_columns import order_columns
 
 Order = tuple[str | None, str, str | None]
 """An order key, what its body says (empty: it is rejected), and its rows."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from order_columns import order_columns
 
 from backfill.checkpoint.incoming import Incoming
 from backfill.errors import StorageError
+from tests.order_columns import order_columns
 
 ODD = 'Zoë "The Rose" \\ 薔薇 🌹\n\t\x7f'
 

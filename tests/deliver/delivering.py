@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from order_columns import order_columns
-
 from backfill.checkpoint import FILE_NAME, Checkpoint, adopt
 from backfill.checkpoint.incoming import Incoming
 from backfill.progress import Stage
 from backfill.sandbox.process import SandboxProcess
 from backfill.settings import ApiSettings, Secret
+from tests.order_columns import order_columns
 
 CREDENTIAL = "Bearer sandbox"
 

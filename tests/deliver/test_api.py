@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from math import inf
 
 import pytest
-from delivering import CREDENTIAL, body, settings
 
 from backfill.deliver.api import Answer, Api, NoAnswer, base_url
 from backfill.deliver.outcome import Outcome
 from backfill.errors import SafetyStop, UsageError
 from backfill.settings import Secret
+from tests.deliver.delivering import CREDENTIAL, body, settings
 
 Ask = Callable[[Api], Awaitable[Answer]]
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from delivering import body
 
 from backfill.deliver.compare import cents, differences, meant, order_in
 from backfill.sandbox.order import echo
+from tests.deliver.delivering import body
 
 MEANT = meant(body("1001", 77))
 

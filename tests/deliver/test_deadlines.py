@@ -8,13 +8,13 @@ import socket
 from typing import Any
 
 import pytest
-import virtual_time
-from delivering import body, settings
 
 from backfill.deliver import api as api_module
 from backfill.deliver.api import Answer, Api, NoAnswer
 from backfill.deliver.deadlines import Deadlines
 from backfill.deliver.outcome import Outcome
+from tests.deliver import virtual_time
+from tests.deliver.delivering import body, settings
 
 
 async def request(deadlines: Deadlines, seconds: float) -> str:

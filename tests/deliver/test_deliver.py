@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -15,13 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivering import CREDENTIAL, Listener, assert_exactly_once, body, make_job, settings, states
 
 from backfill.checkpoint import Checkpoint, Result, State
 from backfill.deliver import Delivered, Stop, run
 from backfill.errors import Interrupted, SafetyStop, StorageError
 from backfill.sandbox.process import SandboxProcess, start_process
 from backfill.settings import Secret
+from tests.deliver.delivering import (
+    CREDENTIAL,
+    Listener,
+    assert_exactly_once,
+    body,
+    make_job,
+    settings,
+    states,
+)
+from tests.places import ROOT
 
 TEN = tuple(f"A{n}" for n in range(10))
 
@@ -521,10 +529,9 @@ def child(job: Path, sandbox: SandboxProcess, **changes: Any) -> subprocess.Pope
     """The same in a process of its own: see tests/chaos/driver.py."""
     import json
 
-    driver = Path(__file__).parents[1] / "chaos" / "driver.py"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
-        [sys.executable, driver, job, sandbox.url, json.dumps(changes)], env=environment
+        [sys.executable, "-m", "tests.chaos.driver", job, sandbox.url, json.dumps(changes)],
+        cwd=ROOT,
     )
 
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from delivering import body
 
 from backfill.deliver import gate
 from backfill.errors import SafetyStop
+from tests.deliver.delivering import body
 
 FLAG = '"dont_trigger_auto_actions":true'
 PLAIN = body("1001").decode()

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 import pytest
-import virtual_time
 
 from backfill.deliver.pace import Lane, Pace, Seen, Stopped
 from backfill.errors import SafetyStop
+from tests.deliver import virtual_time
 
 
 class Server(Protocol):

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from jinja2 import Environment
-from test_read_fuzz import PACKS, TOKENS, changed, random_file
 
 from backfill.cli import main
+from tests.places import GOLDEN
+from tests.prepare.reading.test_read_fuzz import PACKS, TOKENS, changed, random_file
 
-GOLDEN = Path(__file__).parent / "golden"
 EXPORTS = [
     path.read_bytes()
     for path in sorted(GOLDEN.iterdir())

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from preparing import csv_text, prepared
+
+from tests.prepare.preparing import csv_text, prepared
 
 HEADER = ("reference_id", "created_at", "profile_name", "item_name", "item_price", "total")
 PRICED = ("reference_id", "created_at", "profile_name", "item_quantity", "item_each_price",

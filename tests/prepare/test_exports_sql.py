@@ -28,8 +28,8 @@ import pytest
 from backfill import progress
 from backfill.prepare.pipeline import prepare
 from backfill.settings import ImportSettings
+from tests.places import EXPORTS
 
-EXPORTS = Path(__file__).parents[2] / ".." / "shared" / "exports"
 Cells = Iterator[tuple[Any, ...]]
 
 

@@ -18,11 +18,10 @@ from typing import Any
 import pytest
 
 from backfill import progress
-from backfill.prepare import formats
+from backfill.prepare.mapping import formats
 from backfill.prepare.pipeline import prepare
 from backfill.settings import ImportSettings
-
-GOLDEN = Path(__file__).parent / "golden"
+from tests.places import GOLDEN
 
 #: Nothing but what a user would have to say of such an export.
 SETTINGS: Mapping[str, Mapping[str, Any]] = {

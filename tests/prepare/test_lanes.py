@@ -7,11 +7,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from backfill.prepare.lanes import ahead, behind
+from tests.places import ROOT
 
 
 def counting(seen: list[int], end: int = 10**9) -> Iterator[int]:
@@ -118,7 +118,6 @@ print("done")
 
 def test_an_interrupt_at_any_moment_ends_both_lanes() -> None:
     """Python's own bounded queue is left locked, or without a wake-up, once in some hundred."""
-    root = Path(__file__).parents[2]
     command = [sys.executable, "-c", INTERRUPTED]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr

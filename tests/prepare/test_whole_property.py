@@ -23,10 +23,10 @@ import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from preparing import prepared
 
-from backfill.prepare import formats
-from backfill.prepare.cells import WHITE_SPACE
+from backfill.prepare.convert.cells import WHITE_SPACE
+from backfill.prepare.mapping import formats
+from tests.prepare.preparing import prepared
 
 BLANK = formats.recognise(["reference_id"], None).blank
 OWN = ("created_at", "profile_name", "profile_shipping_address_raw", "total")

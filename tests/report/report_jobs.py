@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from order_columns import order_columns
 
 from backfill.checkpoint import (
     FILE_NAME,
@@ -22,8 +21,9 @@ from backfill.checkpoint import (
     State,
 )
 from backfill.checkpoint.incoming import Incoming
-from backfill.prepare import spool
-from backfill.prepare.source import SourceTable
+from backfill.prepare.reading import spool
+from backfill.prepare.reading.source import SourceTable
+from tests.order_columns import order_columns
 
 HEADER = (
     "reference_id",

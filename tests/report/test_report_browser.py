@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_jobs import Job, a_shop, deliver
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -19,6 +18,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from tests.report.report_jobs import Job, a_shop, deliver
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(

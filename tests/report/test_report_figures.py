@@ -10,11 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from report_jobs import Job, a_shop, deliver
 
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
 from backfill.report.figures import PROBLEMS_SHOWN, collect
+from tests.report.report_jobs import Job, a_shop, deliver
 
 SCHEMA = json.loads((Path(report.__file__).parent / "report_schema.json").read_text())
 

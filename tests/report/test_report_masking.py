@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_jobs import Job, a_shop, deliver
 
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
 from backfill.report.masking import Kind, columns_of, mask, scrub
 from backfill.report.terminal import summary
+from tests.report.report_jobs import Job, a_shop, deliver
 
 PERSONAL = ("Smith", "Fernández", "Kwame", "8015556788", "janet@example", "Center St", "Provo")
 UNMAPPED = "call before noon"

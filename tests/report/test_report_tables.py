@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from report_jobs import HEADER, Job, a_shop, deliver
 
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State, addresses
 from backfill.errors import StorageError
 from backfill.report.rejected_rows import MARK_COLUMNS
 from backfill.report.results import COLUMNS
+from tests.report.report_jobs import HEADER, Job, a_shop, deliver
 
 
 def write(folder: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_jobs import Job, a_shop, deliver
 
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
 from backfill.report import terminal
 from backfill.report.figures import collect
+from tests.report.report_jobs import Job, a_shop, deliver
 
 
 def summary(folder: Path, width: int = 80) -> str:

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox_client import NO_DUPLICATES, Client, by_reference, order
 
 import backfill.sandbox
 from backfill.sandbox.process import SandboxProcess
-
-pytest_plugins = ["sandbox_fixtures"]
+from tests.sandbox.sandbox_client import NO_DUPLICATES, Client, by_reference, order
 
 DOCUMENTED = {
     "order": {

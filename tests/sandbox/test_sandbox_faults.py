@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sandbox_client import NO_ANSWER, Client, by_reference, order
 
 from backfill.sandbox.faults import KINDS, Faults, load
 from backfill.sandbox.process import SandboxProcess
 from backfill.sandbox.settings import SandboxError
-
-pytest_plugins = ["sandbox_fixtures"]
+from tests.sandbox.sandbox_client import NO_ANSWER, Client, by_reference, order
 
 IMPATIENT = 0.5  # seconds that a client waits for an answer that never comes
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-from sandbox_client import Client, order
 
 from backfill.sandbox.process import SandboxProcess
-
-pytest_plugins = ["sandbox_fixtures"]
+from tests.sandbox.sandbox_client import Client, order
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=https://evil.example/x>"
 

@@ -11,12 +11,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from sandbox_client import NO_ANSWER, Client, order
 
 from backfill.sandbox.process import start_process
 from backfill.sandbox.settings import SandboxError
-
-pytest_plugins = ["sandbox_fixtures"]
+from tests.sandbox.sandbox_client import NO_ANSWER, Client, order
 
 RUN = [sys.executable, "-m", "backfill.sandbox"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import requests  # type: ignore[import-untyped]
 from dbos import DBOS, SetWorkflowID  # type: ignore[import-not-found]
-from plain import orders
+from plain import orders  # type: ignore[import-not-found]
 
 session = requests.Session()
 session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=64))

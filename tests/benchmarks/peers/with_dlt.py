@@ -18,7 +18,7 @@ os.environ["DLT_DATA_DIR"] = sys.argv[3]
 
 import dlt  # type: ignore[import-not-found]
 import requests  # type: ignore[import-untyped]
-from plain import orders
+from plain import orders  # type: ignore[import-not-found]
 
 session = requests.Session()
 

@@ -1,0 +1,237 @@
+"""What an export is and how it would be read: the half of ``backfill inspect`` that looks.
+
+:func:`inspect` reads the exports from end to end and settles nothing; :mod:`inspect_text` shows
+what it found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+
+from backfill.prepare import convert
+from backfill.prepare.convert.cells import clean
+from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping.build import lacks
+from backfill.prepare.mapping.guess import Guess, guess
+from backfill.prepare.reading.source import SourceReader, SourceTable
+from backfill.prepare.validation.rules import IGNORED_ROW
+from backfill.settings import ImportSettings
+
+SAMPLES = 3
+#: Rows whose times are tried, to see whether they have offsets.
+_TRIED_ROWS = 1000
+
+
+@dataclass(slots=True)
+class Series:
+    """Sources with the same columns, which are read in the same way."""
+
+    format: formats.Format
+    mapping: fields.Mapping
+    """how they would be read; with the guesses, where no platform fits"""
+    guesses: Mapping[str, Guess]
+    """what nobody has mapped: the best guess, by field"""
+    items_only: bool
+    tables: list[SourceTable] = field(default_factory=list)
+    skipped: tuple[str, ...] = ()
+    """sheets of the workbook, or files of the archive, that are left"""
+    rows: int = 0
+    line_items: int = 0
+    flags: dict[str, int] = field(default_factory=dict)
+    """rows by what is wrong with them, ``ignored_row`` among it"""
+    keys: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    """each order key once"""
+    field_samples: dict[str, list[str]] = field(default_factory=dict)
+    column_samples: dict[str, list[str]] = field(default_factory=dict)
+    """some values of each column of the export"""
+    times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
+    money: convert.MoneyEvidence = field(default_factory=convert.MoneyEvidence)
+    naive: str | None = None
+    """a time with neither offset nor zone"""
+    currencies: set[str] = field(default_factory=set)
+
+    @property
+    def unused(self) -> list[str]:
+        """The columns that nothing is mapped to."""
+        used = {column for spec in self.mapping.specs.values() for column in spec.columns}
+        if self.mapping.packed is not None:
+            used.update(self.mapping.packed.columns)
+        own = formats.MENDED_COLUMNS
+        return [column for column in self.column_samples if column not in {*used, *own}]
+
+    @property
+    def settled(self) -> frozenset[str]:
+        """The fields that are mapped for sure."""
+        return frozenset(self.mapping.specs.keys() - self.guesses.keys())
+
+    @property
+    def missing(self) -> list[str]:
+        """What no order can do without and is not mapped for sure, in words."""
+        return lacks(self.settled, items=self.items_only)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the exports are."""
+
+    series: tuple[Series, ...]
+    settings: ImportSettings
+
+    @property
+    def orders(self) -> int:
+        """How many orders there seem to be: order keys that differ."""
+        keys = [one.keys for one in self.series if not one.items_only]
+        return len(pa.chunked_array(keys, pa.string()).unique())
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that an order needs is mapped for sure."""
+        return not any(one.missing for one in self.series)
+
+
+def inspect(
+    sources: Sequence[SourceReader],
+    settings: ImportSettings,
+    *,
+    items: Sequence[SourceReader] = (),
+) -> Inspection:
+    """Read the exports from end to end and say what they are.
+
+    :param sources: the exports with the orders.
+    :param items: the exports with line items only (``--items``).
+    :raises MappingError: an option or a mapping file names what is not there.
+    :raises SourceError: a source turns out to be damaged further down.
+    """
+    readers = [*((each, False) for each in sources), *((each, True) for each in items)]
+    everywhere = {column for reader, _ in readers for column in reader.table.columns}
+    found: dict[tuple[bool, tuple[str, ...]], Series] = {}
+    for reader, items_only in readers:
+        batches = reader.batches()
+        first = next(batches, None)
+        key = (items_only, reader.table.columns)
+        if key not in found:
+            found[key] = _series(reader.table, first, settings, everywhere, items_only=items_only)
+        series = found[key]
+        series.tables.append(reader.table)
+        series.skipped = tuple(dict.fromkeys((*series.skipped, *reader.skipped_sheets)))
+        for batch in _with_first(first, batches):
+            _look(series, batch, settings)
+    return Inspection(tuple(found.values()), settings)
+
+
+def _with_first(first: pa.Table | None, others: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    return others if first is None else chain([first], others)
+
+
+def _series(
+    table: SourceTable,
+    first: pa.Table | None,
+    settings: ImportSettings,
+    everywhere: set[str],
+    *,
+    items_only: bool,
+) -> Series:
+    """How sources with these columns are read; guesses stand in for what is not mapped."""
+    format = formats.recognise(table.columns, settings.format)
+
+    def built(guesses: Mapping[str, Guess]) -> fields.Mapping:
+        return fields.build_mapping(
+            format,
+            table.columns,
+            map=[*((each, found.spec) for each, found in guesses.items()), *settings.map],
+            mapping_file=settings.mapping,
+            items=items_only,
+            elsewhere=everywhere,
+            complete=False,
+        )
+
+    sure = built({})
+    said = {*sure.specs, *(name for name, _ in settings.map)}
+    used = {column for spec in sure.specs.values() for column in spec.columns}
+    guesses: dict[str, Guess] = {}
+    if lacks(sure.specs, items=items_only):
+        free = [column for column in table.columns if column not in used]
+        guesses = {each: one for each, one in guess(free, first).items() if each not in said}
+    mapping = built(guesses)
+    return Series(
+        format=format,
+        mapping=mapping,
+        guesses={each: one for each, one in guesses.items() if each in mapping.specs},
+        items_only=items_only,
+        column_samples={column: [] for column in table.columns},
+    )
+
+
+def _look(series: Series, batch: pa.Table, settings: ImportSettings) -> None:
+    """Count a batch's rows, and keep what its columns show."""
+    rows = fields.apply(series.mapping, batch)
+    series.rows += batch.num_rows
+    for found in rows["flag"].drop_null().value_counts().to_pylist():
+        series.flags[found["values"]] = series.flags.get(found["values"], 0) + found["counts"]
+    taken = rows.filter(_taken(rows)).combine_chunks()
+    keys = pa.chunked_array([series.keys, *taken["reference_id"].chunks], pa.string())
+    series.keys = keys.unique().drop_null()
+    filled = [taken[name].is_valid().to_numpy() for name in fields.LINE_FIELDS]
+    series.line_items += int(np.logical_or.reduce(filled).sum())
+    for name in series.mapping.specs:
+        _keep_samples(series.field_samples.setdefault(name, []), taken[name])
+    for name, samples in series.column_samples.items():
+        if len(samples) < SAMPLES:
+            _keep_samples(samples, pa.chunked_array([clean(_array(batch, name))]))
+    _look_at_values(series, taken, settings)
+
+
+def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) -> None:
+    some = rows.slice(0, _TRIED_ROWS)
+    for name in fields.TIME_FIELDS:
+        if name not in series.mapping.specs:
+            continue
+        seen = convert.survey_times(_array(rows, name))
+        series.times[name] = series.times[name] | seen if name in series.times else seen
+        if series.naive is None:
+            series.naive = _first_naive(some, name, series.times[name], settings)
+    for name in fields.MONEY_FIELDS:
+        series.money = series.money | convert.survey_money(_array(rows, name))
+        named = convert.money_currency(_array(some, name))
+        series.currencies.update(named.drop_null().unique().to_pylist())
+    series.currencies.update(
+        code.upper() for code in rows["currency"].drop_null().unique().to_pylist()
+    )
+
+
+def _first_naive(
+    rows: pa.Table, name: str, evidence: convert.TimeEvidence, settings: ImportSettings
+) -> str | None:
+    text = _array(rows, name)
+    zones = _array(rows, fields.ZONE) if fields.ZONE in rows.column_names else None
+    if zones is not None and zones.null_count == len(zones):
+        zones = None
+    read = convert.times(text, evidence.settle(settings.date_order), settings.timezone, zones)
+    found = text.filter(read.naive)
+    return found[0].as_py() if len(found) else None
+
+
+def _taken(rows: pa.Table) -> pa.Array:
+    """Which rows belong to orders."""
+    if rows["flag"].null_count == rows.num_rows:
+        return pa.array(np.ones(rows.num_rows, dtype=bool))
+    flags = rows["flag"].to_numpy()
+    return pa.array(flags != IGNORED_ROW)
+
+
+def _keep_samples(samples: list[str], values: pa.ChunkedArray) -> None:
+    """Add values that differ, until there are enough."""
+    if len(samples) < SAMPLES:
+        for value in values.drop_null().unique().slice(0, 2 * SAMPLES).to_pylist():
+            if value not in samples and len(samples) < SAMPLES:
+                samples.append(value)
+
+
+def _array(rows: pa.Table, name: str) -> pa.Array:
+    column = rows[name]
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

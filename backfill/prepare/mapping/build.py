@@ -1,0 +1,347 @@
+"""Which column of an export is which field: the platform's word, a mapping file's, and ``--map``'s.
+
+Whatever is named and is not there is refused with the nearest name; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from backfill.errors import MappingError
+from backfill.prepare.mapping import formats
+from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderValues, RowRule
+from backfill.prepare.mapping.guess import column_key, guess
+from backfill.prepare.mapping.packed import PackedColumns
+from backfill.prepare.mapping.spec import Spec, parse_spec
+
+TIME_FIELDS: Final = (
+    "created_at",
+    "invoiced_at",
+    "paid_at",
+    "shipped_at",
+    "refunded_at",
+    "cancelled_at",
+)
+ORDER_FIELDS: Final = (
+    "reference_id",
+    *TIME_FIELDS,
+    "description",
+    "profile_name",
+    "profile_phone_number",
+    "profile_email",
+    "profile_shipping_address_raw",
+    "total",
+    "currency",
+    "status",
+    "shipping_link",
+    "shipping_state",
+)
+ACCOUNT_FIELDS: Final = ("connect_id", "user_id", "affiliate")
+LINE_FIELDS: Final = ("item_name", "item_quantity", "item_each_price", "item_price")
+MONEY_FIELDS: Final = ("total", "item_each_price", "item_price")
+#: The name of the time zone that the row's naive times are in.
+ZONE: Final = "zone"
+#: All that can be mapped.
+FIELDS: Final = (*ORDER_FIELDS, *ACCOUNT_FIELDS, *LINE_FIELDS, ZONE)
+
+_ORDER_KEY: Final = "reference_id"
+#: Taken from any export that bears them. ``user_id`` is not: other platforms call their own
+#: customers so, and orders would land in a stranger's account.
+_FREE_ACCOUNT_FIELDS: Final = ("connect_id", "affiliate")
+#: Fields whose text is digits, where Excel users write an apostrophe in front.
+_DIGIT_FIELDS: Final = (_ORDER_KEY, "profile_phone_number", "connect_id", "user_id")
+_DIGIT_COLUMNS: Final = re.compile(r"zip|post(al)? ?-?_?code|postcode|\bplz\b|phone|\btel", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Which column is which field in one export, and what the platform's values mean."""
+
+    format: str
+    title: str
+    specs: dict[str, Spec]
+    """each mapped field's columns, by their names in the export"""
+    order_values: OrderValues = "repeated"
+    """where order-level values stand: on an order's ``first_row``, ``repeated`` on each row, or
+    on the first with a literal zero on the rest"""
+    blank: frozenset[str] = frozenset()
+    """texts that mean an empty cell"""
+    rows: tuple[RowRule, ...] = ()
+    packed: PackedColumns | None = None
+    mended: bool = False
+    """the export is a ``rejected_rows.csv`` that came back"""
+    digits: frozenset[str] = field(default_factory=frozenset)
+    """columns whose cells lose Excel's text marker, an apostrophe before digits"""
+
+    @property
+    def zero_is_blank(self) -> frozenset[str]:
+        """Fields where a literal zero on an order's further rows says nothing."""
+        return frozenset({"total"} if self.order_values == "zero_on_rest" else ())
+
+    @property
+    def with_choices(self) -> tuple[str, ...]:
+        """An order's own fields that are the first that is not blank of several columns."""
+        own = (*ORDER_FIELDS, *ACCOUNT_FIELDS)
+        mapped = (each for each in own if each in self.specs and each != _ORDER_KEY)
+        return tuple(each for each in mapped if len(self.specs[each].choices) > 1)
+
+    def column_of(self, field: str) -> str:
+        """The name of the field's column, or columns, for a person; the field's own if unmapped."""
+        spec = self.specs.get(field)
+        return field if spec is None else ", ".join(spec.columns)
+
+
+def build_mapping(
+    format: Format,
+    columns: Sequence[str],
+    *,
+    map: Sequence[tuple[str, str]] = (),
+    mapping_file: Path | None = None,
+    items: bool = False,
+    elsewhere: Collection[str] = (),
+    complete: bool = True,
+) -> Mapping:
+    """Settle which column is which field.
+
+    A mapping file takes the place of the recognised format; ``map`` goes over either. Columns
+    match by their exact name, else by it without case, spaces and punctuation.
+
+    :param map: pairs of a field and its SPEC; an empty SPEC leaves the field unmapped.
+    :param items: the export holds line items only (``--items``): of its columns only the order
+        key and the line fields are taken.
+    :param elsewhere: columns of the other exports that the same options are for. A SPEC may name
+        them; where it names nothing else, it says nothing for this export.
+    :param complete: refuse a mapping without a field that every order must have.
+    :raises MappingError: an unknown field or column, a SPEC that cannot be read, or an order
+        without a field that it must have.
+    """
+    if mapping_file is not None:
+        format = formats.load(mapping_file)
+    finder = _Finder(columns, format, elsewhere)
+    wanted = (_ORDER_KEY, *LINE_FIELDS) if items else FIELDS
+    if mapping_file is not None:
+        specs = _from_file(format, finder, mapping_file)
+    else:
+        specs = _from_platform(format, finder)
+    packing = PackedColumns.find(format.packed, finder.columns)
+    if any(text.strip() and _known_field(name) in LINE_FIELDS for name, text in map):
+        packing = None  # the user says where the items stand
+    if packing is not None:
+        specs |= {each: Spec.of_column(packing.shown) for each in packing.grammar.fields}
+    unmapped = _lay_over(specs, map, finder)
+    specs = {each: spec for each, spec in specs.items() if each in wanted}
+    lacking = lacks(specs, items=items, left_out=unmapped)
+    if complete and lacking:
+        raise _incomplete(lacking, specs, format, finder.columns)
+    return Mapping(
+        format=format.name,
+        title=format.title,
+        specs=specs,
+        order_values=format.order_values,
+        blank=format.blank,
+        rows=_rules_that_apply(format.rows, finder),
+        packed=packing,
+        mended=all(column in columns for column in MENDED_COLUMNS[:2]),
+        digits=frozenset(_digit_columns(specs)),
+    )
+
+
+def _lay_over(specs: dict[str, Spec], map: Sequence[tuple[str, str]], finder: _Finder) -> set[str]:
+    """Put the user's SPECs over those that are there; returns the fields left out on purpose."""
+    unmapped: set[str] = set()
+    for name, text in map:
+        each = _known_field(name)
+        if not text.strip():
+            specs.pop(each, None)
+            unmapped.add(each)
+            continue
+        unmapped.discard(each)
+        spec = _strict_spec(text, finder, f"--map {each}={text}")
+        if spec is not None:
+            specs[each] = spec
+    return unmapped
+
+
+class _Finder:
+    """Finds a column by a name that may be written a little differently."""
+
+    def __init__(
+        self, columns: Sequence[str], format: Format, elsewhere: Collection[str] = ()
+    ) -> None:
+        self.columns = tuple(column for column in columns if column not in MENDED_COLUMNS)
+        self._aliases = format.aliases
+        self._by_key: dict[str, list[str]] = {}
+        for column in self.columns:
+            self._by_key.setdefault(column_key(column), []).append(column)
+        self._elsewhere = frozenset(map(column_key, elsewhere))
+
+    def __call__(self, name: str) -> str | None:
+        """The column for a platform's name: its own, or what other versions call it."""
+        for each in (name, *self._aliases.get(name, ())):
+            if each in self.columns:
+                return each
+        for each in (name, *self._aliases.get(name, ())):
+            found = self._by_key.get(column_key(each))
+            if found:
+                return found[0]
+        return None
+
+    def strictly(self, name: str, where: str) -> str | None:
+        """The column that a user means; None where only another export has it.
+
+        :raises MappingError: no export has it, or there are several.
+        """
+        if name in self.columns:
+            return name
+        found = self._by_key.get(column_key(name), [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise MappingError(
+                f"{where}: {name!r} could be any of the columns {_quoted(found)}",
+                hint="write the column's name exactly",
+            )
+        if column_key(name) in self._elsewhere:
+            return None
+        raise self.unknown(name, where)
+
+    def unknown(self, name: str, where: str) -> MappingError:
+        """The complaint about a column that is not there."""
+        by_lower = {column.lower(): column for column in self.columns}
+        close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+        meant = f"did you mean {by_lower[close[0]]!r}? " if close else ""
+        return MappingError(
+            f"{where}: there is no column {name!r}",
+            hint=f"{meant}the columns are {_quoted(self.columns)}",
+        )
+
+
+def _known_field(name: str) -> str:
+    each = name.strip()
+    if each in FIELDS:
+        return each
+    close = difflib.get_close_matches(each.lower(), FIELDS, n=1, cutoff=0.5)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    raise MappingError(
+        f"there is no field {each!r} to map", hint=f"{meant}the fields are {', '.join(FIELDS)}"
+    )
+
+
+def _from_platform(format: Format, finder: _Finder) -> dict[str, Spec]:
+    specs: dict[str, Spec] = {}
+    for each, text in format.fields.items():
+        spec = parse_spec(text).renamed(finder)
+        if spec is not None:
+            specs[each] = spec
+    for each in _FREE_ACCOUNT_FIELDS:
+        if each not in specs and each in finder.columns:
+            specs[each] = Spec.of_column(each)
+    return specs
+
+
+def _from_file(format: Format, finder: _Finder, path: Path) -> dict[str, Spec]:
+    specs: dict[str, Spec] = {}
+    for name, text in format.fields.items():
+        each = _known_field(name)
+        if text.strip():
+            spec = _loose_spec(text, finder, f"{path}: {each}")
+            if spec is not None:
+                specs[each] = spec
+    return specs
+
+
+def _strict_spec(text: str, finder: _Finder, where: str) -> Spec | None:
+    """A SPEC of which every column must be there, as one that was typed for this very export."""
+    if text in finder.columns:
+        return Spec.of_column(text)
+    return parse_spec(text).renamed(lambda name: finder.strictly(name, where))
+
+
+def _loose_spec(text: str, finder: _Finder, where: str) -> Spec | None:
+    """A SPEC of which one column must be there: a mapping file is for a whole series of exports."""
+    if text in finder.columns:
+        return Spec.of_column(text)
+    wanted = parse_spec(text)
+    spec = wanted.renamed(finder)
+    if spec is None:
+        for name in wanted.columns:
+            finder.strictly(name, where)
+    return spec
+
+
+def lacks(
+    mapped: Collection[str], *, items: bool = False, left_out: Collection[str] = ()
+) -> list[str]:
+    """What no order can do without and is not among the ``mapped`` fields, in words.
+
+    :param left_out: fields that the user wants to be without; one of the times will do.
+    """
+    lacking = []
+    if _ORDER_KEY not in mapped:
+        lacking.append("reference_id (the order key)")
+    if not items and not any(each in mapped or each in left_out for each in TIME_FIELDS):
+        lacking.append("created_at (or another time; --map created_at= goes without)")
+    if not any(each in mapped for each in ("item_name", "item_each_price", "item_price", "total")):
+        lacking.append("item_name, with item_price or item_each_price (or total)")
+    return lacking
+
+
+def _incomplete(
+    lacking: Sequence[str], specs: Map[str, Spec], format: Format, columns: Sequence[str]
+) -> MappingError:
+    if format.name == formats.UNKNOWN:
+        what = f"no known platform has the columns {_quoted(columns, most=12)}"
+    else:
+        what = f"this looks like {format.title}, but columns that it needs are missing"
+    return MappingError(
+        f"{what}; nothing is mapped to {', nor to '.join(lacking)}",
+        hint=f"{_suggestion(specs, columns)}'backfill inspect FILE --write-mapping mapping.toml' "
+        "writes a mapping to edit; give it back with --mapping mapping.toml",
+    )
+
+
+def _suggestion(specs: Map[str, Spec], columns: Sequence[str]) -> str:
+    """The closest guess, as options to copy; empty where there is none."""
+    options = [
+        f"--map {shlex.quote(f'{each}={found.spec}')}"
+        for each, found in guess(columns).items()
+        if each not in specs
+    ]
+    return f"perhaps {' '.join(options)}; " if options else ""
+
+
+def _rules_that_apply(rules: Sequence[RowRule], finder: _Finder) -> tuple[RowRule, ...]:
+    """The rules whose columns are all there, with the columns as the export names them."""
+    applying = []
+    for rule in rules:
+        found = [each.column if each.column is None else finder(each.column) for each in rule.when]
+        when = tuple(
+            replace(each, column=column)
+            for each, column in zip(rule.when, found, strict=True)
+            if (each.column is None) == (column is None)
+        )
+        if len(when) == len(rule.when):
+            applying.append(replace(rule, when=when))
+    return tuple(applying)
+
+
+def _digit_columns(specs: Map[str, Spec]) -> set[str]:
+    columns = {column for each in _DIGIT_FIELDS if each in specs for column in specs[each].columns}
+    return columns | {
+        column
+        for spec in specs.values()
+        for column in spec.columns
+        if _DIGIT_COLUMNS.search(column)
+    }
+
+
+def _quoted(names: Sequence[str], most: int = 40) -> str:
+    shown = ", ".join(map(repr, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

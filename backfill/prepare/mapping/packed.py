@@ -1,0 +1,92 @@
+"""Line items packed in one cell, or in one cell each: ``name:Tea|quantity:2|total:4.00``.
+
+The rows are multiplied: each item becomes a row of its own, with the order's other fields repeated
+and the ``_row`` of the cell it came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.prepare.convert.cells import clean, join_present
+from backfill.prepare.mapping.formats import Packed, matching
+
+#: Set between items while they are taken apart; a control character that no cell should hold.
+_CUT = "\x1e"
+
+
+@dataclass(frozen=True, slots=True)
+class PackedColumns:
+    """The columns of one export that hold packed items, and how to take them apart."""
+
+    grammar: Packed
+    columns: tuple[str, ...]
+
+    @classmethod
+    def find(cls, grammar: Packed | None, columns: Sequence[str]) -> PackedColumns | None:
+        """The packed columns among ``columns``; None where there are none."""
+        found = matching(columns, grammar.columns) if grammar is not None else ()
+        return cls(grammar, found) if grammar is not None and found else None
+
+    @property
+    def shown(self) -> str:
+        """The columns' name for a person."""
+        return self.columns[0] if len(self.columns) == 1 else f"{self.columns[0]}, ..."
+
+
+def unpack(
+    packing: PackedColumns,
+    fields: Collection[str],
+    cells: Callable[[str], pa.StringArray],
+    rows: pa.Table,
+) -> pa.Table:
+    """Give each packed item a row of its own; a row without an item stays one row.
+
+    :param fields: the line fields that are wanted.
+    :param rows: the fields of the rows, the packed ones null.
+    """
+    grammar = packing.grammar
+    items = _items(grammar, [cells(column) for column in packing.columns])
+    owners = pc.list_parent_indices(items)
+    texts = clean(pc.list_flatten(items))
+    out = rows.take(owners)
+    for field in fields:
+        at = out.schema.get_field_index(field)
+        choices = grammar.fields[field].split("|")
+        values = pc.coalesce(*(clean(_part(grammar, name, texts)) for name in choices))
+        out = out.set_column(at, field, values)
+    return out
+
+
+def _items(grammar: Packed, cells: Sequence[pa.StringArray]) -> pa.ListArray:
+    """The items of each row, as a list; one empty text where there are none."""
+    if grammar.between_items:
+        begins = f"((?:{grammar.first}){re.escape(grammar.sign)})"
+        cut = f"(?:{grammar.between_items}){begins}"
+        cells = [
+            pc.utf8_ltrim(pc.replace_substring_regex(cell, cut, f"{_CUT}\\1"), _CUT)
+            for cell in cells
+        ]
+    joined = join_present(cells, _CUT)
+    return pc.split_pattern(joined, _CUT)
+
+
+def _part(grammar: Packed, name: str, items: pa.StringArray) -> pa.StringArray:
+    """The value of one part of each item; it goes up to the next part, or to the item's end."""
+    between, sign = re.escape(grammar.between_parts), re.escape(grammar.sign)
+    pattern = (
+        rf"(?s)(?:^|{between}){re.escape(name)}{sign}(?P<value>.*?)"
+        rf"(?:{between}(?:{grammar.part}){sign}|(?:{between})?\s*$)"
+    )
+    found = pc.extract_regex(items, pattern)
+    values = pc.struct_field(found, [0])
+    if found.null_count:
+        missing = np.asarray(found.is_null().to_numpy(zero_copy_only=False))
+        values = pc.if_else(pa.array(missing), None, values)
+    return values
