@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from backfill.afterwards.verify import Verified
+    from backfill.checkpoint import Decision
     from backfill.configuration import Configuration
     from backfill.progress import Progress
 
@@ -145,6 +146,13 @@ class Job:
         """
         frame = self._frame(f"SELECT {_ORDERS} FROM orders ORDER BY id", _ORDERS.split(", "))
         return frame.astype({"total_cents": "Int64", "http_status": "Int64"})
+
+    def decisions(self) -> list[Decision]:
+        """What was decided while the exports were read, each with its evidence and its override."""
+        from backfill.checkpoint.decisions import decisions
+
+        with steps.opened(self.folder, readonly=True) as checkpoint:
+            return decisions(checkpoint)
 
     def problems(self) -> pd.DataFrame:
         """One row a problem that validation found.

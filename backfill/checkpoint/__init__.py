@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from backfill.checkpoint.adopt import adopt
 from backfill.checkpoint.connection import now
+from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
     FILE_NAME,
@@ -53,8 +54,11 @@ __all__ = [
     "Adopted",
     "Checkpoint",
     "Claim",
+    "Decision",
+    "Evidence",
     "ProblemRow",
     "Result",
+    "SettledBy",
     "Source",
     "State",
     "addresses",

@@ -102,6 +102,7 @@ def _merge(db: sqlite3.Connection) -> Adopted:
     _replace(db)
     _note_changes(db)
     _take_problems(db)
+    _take_decisions(db)
     db.execute("INSERT OR IGNORE INTO main.sources SELECT * FROM incoming.sources")
     db.execute("INSERT OR REPLACE INTO main.meta SELECT * FROM incoming.meta")
     verdicts = dict(db.execute("SELECT verdict, count(*) FROM judged GROUP BY verdict").fetchall())
@@ -210,6 +211,19 @@ def _take_problems(db: sqlite3.Connection) -> None:
     db.execute(
         f"INSERT INTO main.problems (order_id, {columns}) SELECT NULL, {columns}"
         " FROM incoming.problems WHERE order_id IS NULL"
+    )
+
+
+def _take_decisions(db: sqlite3.Connection) -> None:
+    """Take over what was decided about the sources that were read now."""
+    db.execute(
+        "DELETE FROM main.decisions"
+        " WHERE source IS NULL OR source IN (SELECT source FROM incoming.sources)"
+    )
+    columns = "what, source, column_name, value, settled_by, evidence, override"
+    db.execute(
+        f"INSERT INTO main.decisions ({columns}) SELECT {columns} FROM incoming.decisions"
+        " ORDER BY id"
     )
 
 

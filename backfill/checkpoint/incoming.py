@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from backfill.checkpoint.bulk import BulkLoad
 from backfill.checkpoint.connection import connect, now, storage_errors
+from backfill.checkpoint.decisions import Decision, as_rows
 from backfill.checkpoint.schema import (
     APPLICATION_ID,
     INCOMING_NAME,
@@ -53,6 +54,7 @@ class Incoming:
     def __init__(self, folder: Path) -> None:
         self.path = folder / INCOMING_NAME
         self._sources: list[Source] = []
+        self._decisions: list[Decision] = []
         with storage_errors(self.path):
             for leftover in folder.glob(f"{INCOMING_NAME}*"):
                 leftover.unlink()
@@ -85,6 +87,10 @@ class Incoming:
         """Add one table of an export."""
         self._sources.append(source)
 
+    def add_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Add what was decided while reading, in this order."""
+        self._decisions.extend(decisions)
+
     def finish(self, meta: dict[str, str]) -> Path:
         """Close the import; it is on disk, whole, when this returns.
 
@@ -99,6 +105,10 @@ class Incoming:
                     db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
                     db.executemany(
                         "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?)", map(_row, self._sources)
+                    )
+                    db.executemany(
+                        "INSERT INTO decisions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+                        as_rows(self._decisions),
                     )
                     db.execute("COMMIT")
                     db.executescript(INDICES)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 FILE_NAME = "checkpoint.sqlite"
 INCOMING_NAME = "incoming.sqlite"
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x6266696C  # "bfil": tells our file from any other SQLite file
 
 
@@ -86,6 +86,18 @@ CREATE TABLE problems (
     column_name TEXT,
     value       TEXT,
     message     TEXT NOT NULL
+);
+
+-- What was decided while the exports were read: see decisions.py.
+CREATE TABLE decisions (
+    id          INTEGER PRIMARY KEY,
+    what        TEXT NOT NULL,
+    source      TEXT,                    -- sources.source; NULL where it holds for all of them
+    column_name TEXT,
+    value       TEXT NOT NULL,
+    settled_by  TEXT NOT NULL,           -- option, mapping, platform, proof or default
+    evidence    TEXT NOT NULL,           -- JSON: supporting, contradicting, example, row, note
+    override    TEXT                     -- the option that decides otherwise
 );
 
 -- Orders that are in Shout and whose export says something else by now: what it says.
