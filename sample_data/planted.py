@@ -84,10 +84,13 @@ ORDERS_CSV = (
         every={"total": "48.5O"},
     ),
     Planted(
-        rule="bad_quantity", state="rejected", why="a word", every={"item_quantity": "a couple"}
+        rule="unreadable_quantity",
+        state="rejected",
+        why="a word",
+        every={"item_quantity": "a couple"},
     ),
     Planted(
-        rule="bad_quantity",
+        rule="zero_quantity",
         state="rejected",
         why="zero",
         every={"item_quantity": "0"},

@@ -241,7 +241,8 @@ MENDS: dict[str, dict[str, str]] = {
     "no_time": {"created_at": "2021-05-04T11:20:00-07:00"},
     "bad_money": {"total": ""},
     "missing_price": {"item_each_price": "20.00", "total": ""},
-    "bad_quantity": {"item_quantity": "1", "total": ""},
+    "unreadable_quantity": {"item_quantity": "1", "total": ""},
+    "zero_quantity": {"item_quantity": "1", "total": ""},
     "no_line_items": {
         "item_name": "Soap",
         "item_quantity": "1",

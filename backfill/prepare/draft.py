@@ -53,7 +53,7 @@ class OrderText(NamedTuple):
     """string; null where all the order's rows are blank"""
     rows: Indices
     """the row (index into the chunk) where the value stands; the order's first row where null"""
-    clashes: Indices
+    conflicts: Indices
     """rows that hold another value than the order's rows before them"""
 
 

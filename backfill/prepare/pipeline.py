@@ -30,9 +30,14 @@ from backfill.prepare.reading import read, spool
 from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.reading.source import SourceReader
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
-from backfill.prepare.validation.checks import Context
-from backfill.prepare.validation.rules import IGNORED_ROW, IGNORED_ROW_REASON
-from backfill.prepare.validation.verdict import Judged, judge, severities
+from backfill.prepare.validation.rules import (
+    IGNORED_ROW,
+    IGNORED_ROW_REMEDY,
+    IGNORED_ROW_TITLE,
+    severities,
+)
+from backfill.prepare.validation.validate import Validated, validate
+from backfill.prepare.validation.violations import Context
 from backfill.progress import Progress, Stage
 from backfill.settings import ImportSettings
 
@@ -77,14 +82,14 @@ def prepare(
             batches = _batches(surveyed, folder, incoming, stage)
             chunks = _drafted(ahead(batches), plan, folder, read_as, affiliates, settings)
 
-            def write(judged: Judged) -> None:
-                incoming.add_orders(judged.orders)
-                incoming.add_problems(judged.problems)
+            def write(validated: Validated) -> None:
+                incoming.add_orders(validated.orders)
+                incoming.add_problems(validated.problems)
 
             next_id = 1
             with behind(write) as hand_over, closing(ahead(chunks)) as drafts:
                 for drafted, context in drafts:
-                    hand_over(judge(drafted, context, severity, next_id))
+                    hand_over(validate(drafted, context, severity, next_id))
                     next_id += drafted.count
         for one in surveyed:
             incoming.add_source(_source(one))
@@ -179,8 +184,9 @@ def _with_choices(taken: pa.Table, rows: pa.Table, several: Sequence[str]) -> pa
 
 def _ignored(rows: pa.Table, source: str) -> list[ProblemRow]:
     """Rows that are no part of an order are named too, so that every row is accounted for."""
+    message = f"{IGNORED_ROW_TITLE}: {IGNORED_ROW_REMEDY}"
     return [
-        (IGNORED_ROW, "warning", None, 0, 1, source, row, None, None, IGNORED_ROW_REASON)
+        (IGNORED_ROW, "warning", None, 0, 1, source, row, None, None, message)
         for row in rows["_row"].to_pylist()
     ]
 

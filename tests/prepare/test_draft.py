@@ -130,7 +130,7 @@ def test_a_source_without_quantities_has_one_of_each(tmp_path: Path) -> None:
     second = written(tmp_path / "b.csv", ("3", "2021-04-09", "Ann", "Tea", "5", ""))
     found = prepared(first, second)
     assert (found.lines("1"), found.lines("3")) == ([("Tea", 2, 500)], [("Tea", 1, 500)])
-    assert found.rejected == {"2": "bad_quantity"}
+    assert found.rejected == {"2": "missing_quantity"}
 
 
 # --- lines ---------------------------------------------------------------------------------------

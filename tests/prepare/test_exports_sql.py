@@ -156,7 +156,7 @@ ALL = [
             WHEN upper(InvoiceNo[1]) = 'C' THEN 'credit_note'
             WHEN count(DISTINCT InvoiceDate) > 1 OR count(DISTINCT CustomerID) > 1
                 THEN 'conflicting_fields'
-            WHEN bool_or(Quantity::DOUBLE <= 0) THEN 'bad_quantity' END,
+            WHEN bool_or(Quantity::DOUBLE <= 0) THEN 'negative_quantity' END,
             count(*), sum(round(UnitPrice::DECIMAL(18, 6) * 100) * Quantity::DOUBLE::INT)
         FROM raw GROUP BY 1
         """,

@@ -1,310 +1,405 @@
 """The rules: what is wrong with an order, how bad it is, and what to do about it.
 
-:data:`RULES` is the whole table, in the order in which reasons are given. A rule is an id, a
-severity (``error``: the order is not sent; ``warning``: it is), a reason that says what to do,
-and a check over whole columns that returns the places where it is broken.
+:data:`RULES` is the whole table, in the order in which reasons are given. What finds the places
+where a rule is broken is in :mod:`order_rules` and :mod:`value_rules`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backfill.prepare.validation import checks
+from backfill.errors import UsageError
+from backfill.prepare.validation import order_rules, value_rules
+from backfill.prepare.validation.violations import Finder
 from backfill.settings import Severity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One line of the table."""
 
     id: str
     severity: Severity
-    reason: str
-    check: checks.Check
+    """``error``: the order is not sent; ``warning``: it is"""
+    title: str
+    """what is wrong, as a sentence without its full stop"""
+    remedy: str
+    """what to do, as a clause that follows a colon"""
+    find: Finder
+    fixed_severity: bool = False
+    """the severity cannot be changed: without what the rule asks for there is no body to send"""
     skips: bool = False
-    """the order is fine and set aside as ``skipped``, not rejected"""
-    settles: bool = False
-    """all is said with it: the order is no purchase, there are two of it, or its cells may stand
-    in the wrong columns"""
+    """the order is valid, and set aside as ``skipped`` instead of rejected"""
+    final: bool = False
+    """nothing more is said of the order: it is no purchase, there are two of it, or its cells may
+    be in the wrong columns"""
+
+    def message(self, detail: str | None = None) -> str:
+        """What is said of one place: title, detail and remedy."""
+        about = f" ({detail})" if detail else ""
+        return f"{self.title}{about}: {self.remedy}"
 
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        "missing_reference_id",
-        "error",
-        "The row has no order key: fill it in, or map the column that holds it with "
-        "--map reference_id=COLUMN",
-        checks.missing_reference_id,
+        id="missing_reference_id",
+        severity="error",
+        title="The row has no order key",
+        remedy="fill it in, or name the column that holds it with --map reference_id=COLUMN",
+        find=order_rules.missing_reference_id,
+        fixed_severity=True,
     ),
     Rule(
-        "ragged_row",
-        "error",
-        "The row has more or fewer cells than the header: put the missing or surplus separator "
-        "or quote right",
-        checks.ragged_row,
-        settles=True,
+        id="ragged_row",
+        severity="error",
+        title="The row has more or fewer cells than the header",
+        remedy="add or remove the separator or quote that shifts its cells",
+        find=order_rules.ragged_row,
+        final=True,
+        fixed_severity=True,
     ),
     Rule(
-        "duplicate_order",
-        "error",
-        "The order stands in two exports with different contents: leave out the older copy, or "
-        "give the exports in their sequence if one was cut in two in the middle of the order",
-        checks.duplicate_order,
-        settles=True,
+        id="duplicate_order",
+        severity="error",
+        title="The order is in two exports with different contents",
+        remedy="leave out the older copy, or give the exports in their sequence if one "
+        "export was cut in two",
+        find=order_rules.duplicate_order,
+        final=True,
+        fixed_severity=True,
     ),
     Rule(
-        "cancelled",
-        "error",
-        "The order was cancelled, so it is no purchase: leave it out, or clear its status and "
-        "cancelled_at if it was fulfilled after all",
-        checks.cancelled,
-        settles=True,
+        id="cancelled",
+        severity="error",
+        title="The order was cancelled",
+        remedy="leave it out, or clear its status and cancelled_at if it was fulfilled after all",
+        find=order_rules.cancelled,
+        final=True,
     ),
     Rule(
-        "voided",
-        "error",
-        "The order's payment was voided, so it is no purchase: leave it out",
-        checks.flagged("voided"),
-        settles=True,
+        id="voided",
+        severity="error",
+        title="The order's payment was voided",
+        remedy="leave it out",
+        find=order_rules.flagged("voided"),
+        final=True,
     ),
     Rule(
-        "refund",
-        "error",
-        "The row is a refund and no order: leave it out, or give the order it belongs to a "
-        "refunded_at",
-        checks.flagged("refund"),
-        settles=True,
+        id="refund",
+        severity="error",
+        title="The row is a refund, not an order",
+        remedy="leave it out, or fill in refunded_at of the order that was refunded",
+        find=order_rules.flagged("refund"),
+        final=True,
     ),
     Rule(
-        "credit_note",
-        "error",
-        "The document is a credit note and no order: leave it out",
-        checks.flagged("credit_note"),
-        settles=True,
+        id="credit_note",
+        severity="error",
+        title="The document is a credit note, not an order",
+        remedy="leave it out",
+        find=order_rules.flagged("credit_note"),
+        final=True,
     ),
     Rule(
-        "conflicting_fields",
-        "error",
-        "The order's rows disagree on a value that an order has once: make them equal, or leave "
-        "it on the first row only",
-        checks.conflicting_fields,
+        id="conflicting_fields",
+        severity="error",
+        title="Rows of one order have conflicting order-level values",
+        remedy="make them equal, or keep the value on the first row only",
+        find=order_rules.conflicting_fields,
     ),
     Rule(
-        "missing_account",
-        "error",
-        "No account is named for the order: fill in connect_id or user_id, or give one for all "
-        "with --connect-id",
-        checks.missing_account,
+        id="missing_account",
+        severity="error",
+        title="The order names no account",
+        remedy="fill in connect_id or user_id, or give one account for all orders with "
+        "--connect-id",
+        find=order_rules.missing_account,
+        fixed_severity=True,
     ),
     Rule(
-        "unknown_affiliate",
-        "error",
-        "The affiliate is not in the list of affiliates: add it to the file given with "
-        "--affiliates, or mend its spelling",
-        checks.unknown_affiliate,
+        id="unknown_affiliate",
+        severity="error",
+        title="The affiliate is not in the list of affiliates",
+        remedy="add it to the file given with --affiliates, or correct its spelling",
+        find=order_rules.unknown_affiliate,
+        fixed_severity=True,
     ),
     Rule(
-        "conflicting_accounts",
-        "error",
-        "The order's rows name more than one account: keep the one it belongs to",
-        checks.conflicting_accounts,
+        id="conflicting_accounts",
+        severity="error",
+        title="Rows of one order name different accounts",
+        remedy="keep the account that the order belongs to",
+        find=order_rules.conflicting_accounts,
+        fixed_severity=True,
     ),
     Rule(
-        "unreachable_customer",
-        "error",
-        "The phone number cannot be real, and it is all that the order has of its customer: mend "
-        "it, or fill in a name or an e-mail",
-        checks.unreachable_customer,
+        id="unreachable_customer",
+        severity="error",
+        title="The phone number is not valid, and the order has no name or e-mail of its customer",
+        remedy="correct the number, or fill in a name or an e-mail",
+        find=order_rules.unreachable_customer,
+        fixed_severity=True,
     ),
     Rule(
-        "bad_time",
-        "error",
-        "The date or time cannot be read: write it like 2021-04-09 or 2021-04-09T12:00:00-06:00",
-        checks.bad_time,
+        id="bad_time",
+        severity="error",
+        title="The date or time cannot be read",
+        remedy="write it like 2021-04-09 or 2021-04-09T12:00:00-06:00",
+        find=value_rules.bad_time,
+        fixed_severity=True,
     ),
     Rule(
-        "time_is_now",
-        "error",
-        "'now' is for live orders: give the date the order really had",
-        checks.time_is_now,
+        id="time_is_now",
+        severity="error",
+        title="'now' is only for live orders",
+        remedy="fill in the date of the order",
+        find=value_rules.time_is_now,
+        fixed_severity=True,
     ),
     Rule(
-        "no_time",
-        "error",
-        "The order has no date at all: fill in created_at",
-        checks.no_time,
+        id="no_time",
+        severity="error",
+        title="The order has no date",
+        remedy="fill in created_at",
+        find=value_rules.no_time,
+        fixed_severity=True,
     ),
     Rule(
-        "future_time",
-        "error",
-        "The date lies in the future, so it is not history: mend it",
-        checks.future_time,
+        id="future_time",
+        severity="error",
+        title="The date is in the future",
+        remedy="correct it",
+        find=value_rules.future_time,
     ),
     Rule(
-        "bad_money",
-        "error",
-        "The amount cannot be read as money: write it like 1234.50",
-        checks.bad_money,
+        id="bad_money",
+        severity="error",
+        title="The amount cannot be read",
+        remedy="write it like 1234.50",
+        find=value_rules.bad_money,
+        fixed_severity=True,
     ),
     Rule(
-        "missing_price",
-        "error",
-        "The line item has no price: fill in item_each_price or item_price",
-        checks.missing_price,
+        id="missing_price",
+        severity="error",
+        title="The line item has no price",
+        remedy="fill in item_each_price or item_price",
+        find=value_rules.missing_price,
+        fixed_severity=True,
     ),
     Rule(
-        "bad_quantity",
-        "error",
-        "The quantity is missing, zero, negative or no number: fill in how many were bought",
-        checks.bad_quantity,
+        id="missing_quantity",
+        severity="error",
+        title="The line item has no quantity",
+        remedy="fill in how many were bought, 1 for a charge such as shipping",
+        find=value_rules.missing_quantity,
+        fixed_severity=True,
     ),
     Rule(
-        "no_line_items",
-        "error",
-        "The order has no line items: add at least one row with a name and a price",
-        checks.no_line_items,
+        id="zero_quantity",
+        severity="error",
+        title="The quantity of the line item is zero",
+        remedy="fill in how many were bought, or clear the item fields of the row if it "
+        "was refunded",
+        find=value_rules.zero_quantity,
+        fixed_severity=True,
     ),
     Rule(
-        "negative_total",
-        "error",
-        "The total is negative, as on a credit note: leave it out, or mend the amount",
-        checks.negative_total,
+        id="negative_quantity",
+        severity="error",
+        title="The quantity of the line item is negative",
+        remedy="write a discount or a return as quantity 1 with a negative price, or clear "
+        "the item fields of the row",
+        find=value_rules.negative_quantity,
+        fixed_severity=True,
     ),
     Rule(
-        "other_currency",
-        "error",
-        "The order is in another currency than this import: import it apart with --currency",
-        checks.other_currency,
+        id="unreadable_quantity",
+        severity="error",
+        title="The quantity cannot be read as a number",
+        remedy="write it like 2 or 0.5",
+        find=value_rules.unreadable_quantity,
+        fixed_severity=True,
     ),
     Rule(
-        "affiliate_not_connected",
-        "warning",
-        "The affiliate has not connected to Shout: the order is set aside as skipped until "
-        "the list of affiliates says connected",
-        checks.affiliate_not_connected,
+        id="no_line_items",
+        severity="error",
+        title="The order has no line items",
+        remedy="add at least one row with a name and a price",
+        find=value_rules.no_line_items,
+    ),
+    Rule(
+        id="negative_total",
+        severity="error",
+        title="The total is negative, as on a credit note",
+        remedy="leave the order out, or correct the amount",
+        find=value_rules.negative_total,
+    ),
+    Rule(
+        id="other_currency",
+        severity="error",
+        title="The currency of the order is not that of the import",
+        remedy="import the order separately with --currency",
+        find=value_rules.other_currency,
+    ),
+    Rule(
+        id="affiliate_not_connected",
+        severity="warning",
+        title="The affiliate has not connected to Shout, so the order is skipped",
+        remedy="import again once the list of affiliates says connected",
+        find=order_rules.affiliate_not_connected,
         skips=True,
+        fixed_severity=True,
     ),
     Rule(
-        "history_not_requested",
-        "warning",
-        "The affiliate did not ask for order history: the order is set aside as skipped",
-        checks.history_not_requested,
+        id="history_not_requested",
+        severity="warning",
+        title="The affiliate did not ask for order history, so the order is skipped",
+        remedy="fill in connect_import_order_history_at in the list of affiliates if that "
+        "has changed",
+        find=order_rules.history_not_requested,
         skips=True,
+        fixed_severity=True,
     ),
     Rule(
-        "no_customer",
-        "warning",
-        "The order has no customer (no name, phone number or e-mail), like a sale at the counter: "
-        "fill one in, or make this an error in backfill.toml if such orders should stay out",
-        checks.no_customer,
+        id="no_customer",
+        severity="warning",
+        title="The order has no name, phone number or e-mail of its customer",
+        remedy="fill one in, or make this rule an error in backfill.toml to keep such orders out",
+        find=order_rules.no_customer,
     ),
     Rule(
-        "bad_phone",
-        "warning",
-        "The phone number cannot be real, so it is left out: mend it, or set --region if the "
-        "numbers are of another country",
-        checks.bad_phone,
+        id="bad_phone",
+        severity="warning",
+        title="The phone number is not valid, so it is left out",
+        remedy="correct it, or set --region if the numbers are of another country",
+        find=order_rules.bad_phone,
     ),
     Rule(
-        "repeated_order",
-        "warning",
-        "The order stands in two exports in the same words: it is taken once",
-        checks.repeated_order,
+        id="repeated_order",
+        severity="warning",
+        title="The order is in two exports with the same contents, so it is taken once",
+        remedy="nothing needs to be done",
+        find=order_rules.repeated_order,
     ),
     Rule(
-        "joined_order",
-        "warning",
-        "The order's rows end one export and begin another, as when an export is cut in two: they "
-        "are joined; check the order if these were two exports of different days",
-        checks.joined_order,
+        id="joined_order",
+        severity="warning",
+        title="The order's rows end one export and begin the next, so they are joined",
+        remedy="check the order unless one export was cut in two",
+        find=order_rules.joined_order,
     ),
     Rule(
-        "created_from_other_time",
-        "warning",
-        "The order has no created_at, so its earliest other date stands for it: fill it in if "
-        "that is wrong",
-        checks.created_from_other_time,
+        id="created_from_other_time",
+        severity="warning",
+        title="The order has no created_at, so its earliest other date is used",
+        remedy="fill in created_at if that is wrong",
+        find=value_rules.created_from_other_time,
     ),
     Rule(
-        "old_time",
-        "warning",
-        "The date is before 2000: make sure that it is real and no default of the shop system",
-        checks.old_time,
+        id="old_time",
+        severity="warning",
+        title="The date is before 2000",
+        remedy="check that it is real and not a default of the shop system",
+        find=value_rules.old_time,
     ),
     Rule(
-        "naive_time",
-        "warning",
-        "The time has no offset, so it is placed in the import's timezone: check --timezone",
-        checks.naive_time,
+        id="naive_time",
+        severity="warning",
+        title="The time has no offset, so it is read in the time zone of the import",
+        remedy="check --timezone",
+        find=value_rules.naive_time,
     ),
     Rule(
-        "total_differs",
-        "warning",
-        "The total differs from the sum of the lines: right if that is shipping, tax or a discount",
-        checks.total_differs,
+        id="total_differs",
+        severity="warning",
+        title="The total is not the sum of the lines",
+        remedy="check that the difference is shipping, tax or a discount",
+        find=value_rules.total_differs,
     ),
     Rule(
-        "line_price_differs",
-        "warning",
-        "The line's price is not its unit price times its quantity: right if that is a discount",
-        checks.line_price_differs,
+        id="line_price_differs",
+        severity="warning",
+        title="The line's price is not its unit price times its quantity",
+        remedy="check that the difference is a discount",
+        find=value_rules.line_price_differs,
     ),
     Rule(
-        "rounded",
-        "warning",
-        "The amount is no whole number of cents, so it is rounded: check the rounding",
-        checks.rounded,
+        id="rounded",
+        severity="warning",
+        title="The amount is not a whole number of cents, so it is rounded",
+        remedy="check the rounding",
+        find=value_rules.rounded,
     ),
     Rule(
-        "zero_total",
-        "warning",
-        "The order's total is zero: right if it was a gift or fully discounted",
-        checks.zero_total,
+        id="zero_total",
+        severity="warning",
+        title="The total of the order is zero",
+        remedy="check that the order was a gift or fully discounted",
+        find=value_rules.zero_total,
     ),
     Rule(
-        "totals_only",
-        "warning",
-        "The export has no columns for line items, so only the total is sent: give the lines "
-        "with --items if there is a file of them",
-        checks.totals_only,
+        id="totals_only",
+        severity="warning",
+        title="The export has no columns for line items, so only the total is sent",
+        remedy="give the line items with --items if there is a file of them",
+        find=value_rules.totals_only,
     ),
     Rule(
-        "broken_text",
-        "warning",
-        "The text holds control characters or characters lost in an earlier conversion (U+FFFD): "
-        "export it again as UTF-8 if it matters",
-        checks.broken_text,
+        id="broken_text",
+        severity="warning",
+        title="The text has control characters, or characters lost in an earlier "
+        "conversion (U+FFFD)",
+        remedy="export it again as UTF-8",
+        find=value_rules.broken_text,
     ),
     Rule(
-        "text_too_long",
-        "warning",
-        f"The text is longer than {checks.LONGEST_TEXT} characters: make sure that the mapping "
-        "is right",
-        checks.text_too_long,
+        id="text_too_long",
+        severity="warning",
+        title=f"The text is longer than {value_rules.LONGEST_TEXT} characters",
+        remedy="check that the column is mapped to the right field",
+        find=value_rules.text_too_long,
     ),
     Rule(
-        "formula_like",
-        "warning",
-        "The text begins like a spreadsheet formula: it is sent as it stands; do not run it",
-        checks.formula_like,
+        id="formula_like",
+        severity="warning",
+        title="The text begins like a spreadsheet formula",
+        remedy="it is sent as it is; do not run it",
+        find=value_rules.formula_like,
     ),
 )
 
-#: What is found about rows before there are orders; :mod:`backfill.prepare` reports it.
+#: What is found about rows before there are orders; the pipeline reports it.
 IGNORED_ROW = "ignored_row"
-IGNORED_ROW_REASON = (
-    "The row is no part of an order (a footer, a parent row, a note): nothing is sent for it"
-)
+IGNORED_ROW_TITLE = "The row is not part of an order (a footer, a parent row, a note)"
+IGNORED_ROW_REMEDY = "nothing is sent for it"
 
-SKIPPING = frozenset(rule.id for rule in RULES if rule.skips)
+
+def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
+    """Each rule's severity, with what the user has set otherwise.
+
+    :raises UsageError: a rule is not known, or its severity cannot be changed.
+    """
+    rules = {rule.id: rule for rule in RULES}
+    known: dict[str, Severity] = {rule.id: rule.severity for rule in RULES}
+    for id, severity in chosen:
+        if id not in rules:
+            raise UsageError(
+                f"severity: there is no rule {id!r}",
+                hint="backfill validate --list-rules prints them all",
+            )
+        if rules[id].skips or (rules[id].fixed_severity and severity != rules[id].severity):
+            raise UsageError(f"severity: the severity of the rule {id!r} cannot be changed")
+        known[id] = severity
+    return known
 
 
 def described() -> dict[str, dict[str, str]]:
-    """The table in words, for whoever shows problems: severity, what is wrong, what to do."""
-    table = {rule.id: (rule.severity, rule.reason) for rule in RULES}
-    table[IGNORED_ROW] = ("warning", IGNORED_ROW_REASON)
-    words = {}
-    for rule, (severity, reason) in table.items():
-        title, _, remedy = reason.partition(": ")
-        words[rule] = {"severity": severity, "title": title, "remedy": remedy}
-    return words
+    """The table in words, for the reports: severity, what is wrong, what to do."""
+    table = {rule.id: (rule.severity, rule.title, rule.remedy) for rule in RULES}
+    table[IGNORED_ROW] = ("warning", IGNORED_ROW_TITLE, IGNORED_ROW_REMEDY)
+    return {
+        rule: {"severity": severity, "title": title, "remedy": remedy}
+        for rule, (severity, title, remedy) in table.items()
+    }

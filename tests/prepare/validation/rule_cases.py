@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from backfill.prepare.validation.checks import LONGEST_TEXT
+from backfill.prepare.validation.value_rules import LONGEST_TEXT
 
 Row = dict[str, str]
 """cells that differ from those of :data:`GOOD`"""
@@ -174,13 +174,24 @@ CASES: list[Case] = [
         ("item_name", "Tank Top"),
     ),
     (
-        "bad_quantity",
+        "zero_quantity",
         [{"item_quantity": "0"}],
         [{"item_quantity": "0.001", "item_price": "35"}],
         ("item_quantity", "0"),
     ),
-    ("bad_quantity", [{"item_quantity": "-1"}], [{}], ("item_quantity", "-1")),
-    ("bad_quantity", [{"item_quantity": ""}], [{"item_quantity": "1.0"}], ("item_quantity", None)),
+    ("negative_quantity", [{"item_quantity": "-1"}], [{}], ("item_quantity", "-1")),
+    (
+        "missing_quantity",
+        [{"item_quantity": ""}],
+        [{"item_quantity": "1.0"}],
+        ("item_quantity", None),
+    ),
+    (
+        "unreadable_quantity",
+        [{"item_quantity": "two"}],
+        [{"item_quantity": "2", "total": "70"}],
+        ("item_quantity", "two"),
+    ),
     (
         "no_line_items",
         [{"item_name": "", "item_quantity": "", "item_each_price": ""}],

@@ -13,8 +13,7 @@ from backfill import progress
 from backfill.checkpoint import FILE_NAME, Checkpoint, adopt
 from backfill.errors import MappingError, UsageError
 from backfill.prepare.pipeline import prepare
-from backfill.prepare.validation.rules import IGNORED_ROW, RULES, described
-from backfill.prepare.validation.verdict import ALWAYS_ERRORS, severities
+from backfill.prepare.validation.rules import IGNORED_ROW, RULES, described, severities
 from backfill.settings import ImportSettings
 from tests.prepare.validation.rule_cases import CASES, GOOD, Case, Row
 
@@ -54,7 +53,7 @@ def found(
     return [tuple(row) for row in problems], [tuple(row) for row in orders]
 
 
-class Judgement(NamedTuple):
+class Outcome(NamedTuple):
     """What became of an order."""
 
     state: str
@@ -63,7 +62,7 @@ class Judgement(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, Judgement]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, Outcome]:
     """All cases prepared at once, each as two orders; what became of each order."""
     rows = []
     for number, (_, broken, fine, _) in enumerate(CASES):
@@ -71,14 +70,14 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, Judgeme
             rows += [{"reference_id": f"{kind}-{number}", **row} for row in order]
     folder = tmp_path_factory.mktemp("rules")
     found(folder, rows)
-    judged: dict[str | None, Judgement] = {}
+    outcomes: dict[str | None, Outcome] = {}
     with Checkpoint(folder / "job" / FILE_NAME, readonly=True) as checkpoint:
         for id, key, state in checkpoint.query("SELECT id, reference_id, state FROM orders"):
             problems = checkpoint.query(
                 "SELECT rule, column_name, value FROM problems WHERE order_id = ?", (id,)
             )
-            judged[key] = Judgement(state, [tuple(problem) for problem in problems])
-    return judged
+            outcomes[key] = Outcome(state, [tuple(problem) for problem in problems])
+    return outcomes
 
 
 @pytest.mark.parametrize(
@@ -87,13 +86,13 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, Judgeme
     ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)],
 )
 def test_a_rule_finds_the_row_that_breaks_it_and_spares_the_one_beside(
-    judged: dict[str | None, Judgement], number: int, case: Case
+    outcomes: dict[str | None, Outcome], number: int, case: Case
 ) -> None:
     """And it names the column and the value as it stands in the export."""
     name, broken, fine, place = case
     (rule,) = (each for each in RULES if each.id == name)
     breaking, sparing = (
-        judged[order[0].get("reference_id", f"{kind}-{number}").strip() or None]
+        outcomes[order[0].get("reference_id", f"{kind}-{number}").strip() or None]
         for kind, order in (("broken", broken), ("fine", fine))
     )
     assert (name, *place) in breaking.problems
@@ -234,7 +233,7 @@ def test_severities_can_be_set_where_an_order_can_still_be_sent(tmp_path: Path) 
     _, states = found(tmp_path, [{"total": "36"}], severities=(("total_differs", "error"),))
     assert states == [("1001", "rejected")]
     assert severities([("future_time", "warning")])["future_time"] == "warning"
-    for rule in sorted(ALWAYS_ERRORS):
+    for rule in (each.id for each in RULES if each.fixed_severity and not each.skips):
         with pytest.raises(UsageError, match=rule):
             severities([(rule, "warning")])
     with pytest.raises(UsageError, match="no rule 'nonsense'"):
@@ -253,16 +252,16 @@ def test_a_warning_that_everything_has_is_counted_without_a_line_each(tmp_path: 
     assert (orders, rows_found) == (1000, 1000)
 
 
-def test_reasons_say_what_to_do() -> None:
-    """Each is 'what is wrong: what to do', so that reports can show the two apart."""
+def test_a_rule_says_what_is_wrong_and_what_to_do() -> None:
+    """As two texts, which a message joins with a colon, the detail of the place between them."""
     assert described()["no_time"] == {
         "severity": "error",
-        "title": "The order has no date at all",
+        "title": "The order has no date",
         "remedy": "fill in created_at",
     }
     assert set(described()) == {IGNORED_ROW, *(rule.id for rule in RULES)}
     for rule in RULES:
-        wrong, colon, remedy = rule.reason.partition(": ")
-        assert colon, rule.id
-        assert wrong[0].isupper() or wrong[0] == "'", rule.id
-        assert remedy, rule.id
+        assert rule.title[0].isupper() or rule.title[0] == "'", rule.id
+        assert not rule.title.endswith("."), rule.id
+        assert rule.remedy[0].islower(), rule.id
+        assert rule.message("x") == f"{rule.title} (x): {rule.remedy}"

@@ -1,0 +1,139 @@
+"""Finders of the rules about an order as a whole: its key, status, account and customer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.prepare.draft import Draft
+from backfill.prepare.mapping import fields
+from backfill.prepare.validation.violations import (
+    Context,
+    Finder,
+    Flags,
+    Violations,
+    at_orders,
+    at_rows,
+    is_null,
+    is_true,
+    matching,
+)
+
+_CANCELLED = r"(?i)^cancell?ed"
+
+
+# --- the order itself ---------------------------------------------------------------
+
+
+def ragged_row(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_rows(draft, np.flatnonzero(is_true(draft.column("_ragged"))), None)
+
+
+def missing_reference_id(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(draft, is_null(draft.texts["reference_id"].values), "reference_id")
+
+
+def duplicate_order(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(draft, context.contradictory, "reference_id")
+
+
+def repeated_order(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(draft, context.repeated, "reference_id")
+
+
+def joined_order(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(draft, context.joined, "reference_id")
+
+
+def flagged(rule: str) -> Finder:
+    def find(draft: Draft, context: Context) -> Iterator[Violations]:
+        rows = np.flatnonzero(is_true(pc.equal(draft.column("flag"), rule)))
+        yield from at_rows(draft, rows, "status" if draft.has("status") else None)
+
+    return find
+
+
+def cancelled(draft: Draft, context: Context) -> Iterator[Violations]:
+    by_status = matching(draft.texts["status"].values, _CANCELLED)
+    by_time = ~is_null(draft.texts["cancelled_at"].values)
+    yield from at_orders(draft, by_status, "status")
+    yield from at_orders(draft, by_time & ~by_status, "cancelled_at")
+    done = by_status | by_time
+    for found in flagged("cancelled")(draft, context):
+        fresh = ~done[found.orders]
+        yield from at_rows(draft, found.rows[fresh], found.field)
+
+
+def conflicting_fields(draft: Draft, context: Context) -> Iterator[Violations]:
+    for field in fields.ORDER_FIELDS:
+        if field != "reference_id":
+            yield from _disagreeing(draft, field)
+
+
+def _disagreeing(draft: Draft, field: str) -> Iterator[Violations]:
+    text = draft.texts[field]
+    if not len(text.conflicts):
+        return
+    values = draft.column(field).take(pa.array(text.conflicts))
+    orders = draft.owners[text.conflicts]
+    firsts = text.values.take(pa.array(orders)).to_pylist()
+    details = [f"{field} is {first!r} on an earlier row of the order" for first in firsts]
+    yield Violations(orders, text.conflicts, field, values, details)
+
+
+# --- whose it is --------------------------------------------------------------------
+
+
+def missing_account(draft: Draft, context: Context) -> Iterator[Violations]:
+    accounts = draft.accounts
+    missing = is_null(accounts.id) & ~accounts.unknown & ~accounts.not_connected
+    yield from at_orders(draft, missing, "connect_id")
+
+
+def unknown_affiliate(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(draft, draft.accounts.unknown, "affiliate")
+
+
+def conflicting_accounts(draft: Draft, context: Context) -> Iterator[Violations]:
+    if context.settings.connect_id or context.settings.user_id:
+        return
+    yield from at_orders(draft, draft.accounts.two, "connect_id")
+    for field in fields.ACCOUNT_FIELDS:
+        yield from _disagreeing(draft, field)
+
+
+def affiliate_not_connected(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(draft, draft.accounts.not_connected, "affiliate")
+
+
+def history_not_requested(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(draft, draft.accounts.history_not_requested, "affiliate")
+
+
+# --- the customer -------------------------------------------------------------------
+
+
+def unreachable_customer(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_orders(
+        draft, _nobody_else(draft) & is_true(draft.phone.bad), "profile_phone_number"
+    )
+
+
+def no_customer(draft: Draft, context: Context) -> Iterator[Violations]:
+    no_phone = is_null(draft.texts["profile_phone_number"].values)
+    yield from at_orders(draft, _nobody_else(draft) & no_phone, None)
+
+
+def _nobody_else(draft: Draft) -> Flags:
+    """Orders with neither a name nor an e-mail."""
+    return is_null(draft.texts["profile_name"].values) & is_null(
+        draft.texts["profile_email"].values
+    )
+
+
+def bad_phone(draft: Draft, context: Context) -> Iterator[Violations]:
+    bad = is_true(draft.phone.bad) & ~_nobody_else(draft)
+    yield from at_orders(draft, bad, "profile_phone_number")

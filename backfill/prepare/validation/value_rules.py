@@ -1,0 +1,254 @@
+"""Finders of the rules about an order's values: times, money, quantities and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backfill.prepare.convert import text_bytes
+from backfill.prepare.draft import Draft
+from backfill.prepare.mapping import fields
+from backfill.prepare.validation.violations import (
+    Context,
+    Flags,
+    Violations,
+    all_blank,
+    at_lines,
+    at_orders,
+    is_null,
+    is_true,
+    matching,
+)
+
+#: Characters; Shout documents no limit, and a longer text in an order is a column gone wrong.
+LONGEST_TEXT = 2000
+#: A text that a spreadsheet would run as a formula when the report's files are opened.
+_FORMULA = r"^(=|@|[+\-][A-Za-z(])"
+#: The replacement character of a broken decoding, and control characters but for tab and newline.
+_BROKEN = r"[\x{FFFD}\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_MAYBE_FORMULA = text_bytes.wanted(b"=@+-")
+_MAYBE_BROKEN = text_bytes.wanted([*range(0x20), 0x7F, 0xEF])  # U+FFFD is EF BF BD
+
+
+# --- when ---------------------------------------------------------------------------
+
+
+def _times(draft: Draft) -> list[str]:
+    """The time fields that any order of the chunk has."""
+    return [field for field in fields.TIME_FIELDS if not all_blank(draft, field)]
+
+
+def bad_time(draft: Draft, context: Context) -> Iterator[Violations]:
+    for field in _times(draft):
+        times = draft.times[field]
+        yield from at_orders(draft, is_true(times.bad) & ~is_true(times.is_now), field)
+
+
+def time_is_now(draft: Draft, context: Context) -> Iterator[Violations]:
+    for field in _times(draft):
+        yield from at_orders(draft, is_true(draft.times[field].is_now), field)
+
+
+def no_time(draft: Draft, context: Context) -> Iterator[Violations]:
+    undated = np.ones(draft.count, dtype=bool)
+    for field in fields.TIME_FIELDS:
+        if field != "cancelled_at":
+            undated &= is_null(draft.texts[field].values)
+    yield from at_orders(draft, undated, "created_at")
+
+
+def created_from_other_time(draft: Draft, context: Context) -> Iterator[Violations]:
+    dated = np.zeros(draft.count, dtype=bool)
+    for field in fields.TIME_FIELDS:
+        if field not in ("created_at", "cancelled_at"):
+            dated |= ~is_null(draft.times[field].values)
+    yield from at_orders(draft, dated & is_null(draft.texts["created_at"].values), "created_at")
+
+
+def future_time(draft: Draft, context: Context) -> Iterator[Violations]:
+    # A day's grace: a naive time may stand in any timezone.
+    limit = pa.scalar(context.now + timedelta(days=1), pa.timestamp("s", "UTC"))
+    for field in _times(draft):
+        late = pc.greater(draft.times[field].instant, limit)
+        yield from at_orders(draft, is_true(late), field)
+
+
+def old_time(draft: Draft, context: Context) -> Iterator[Violations]:
+    limit = pa.scalar(datetime(2000, 1, 1, tzinfo=UTC), pa.timestamp("s", "UTC"))
+    for field in _times(draft):
+        early = pc.less(draft.times[field].instant, limit)
+        yield from at_orders(draft, is_true(early), field)
+
+
+def naive_time(draft: Draft, context: Context) -> Iterator[Violations]:
+    seen = np.zeros(draft.count, dtype=bool)
+    for field in _times(draft):
+        naive = is_true(draft.times[field].naive) & ~seen
+        seen |= naive
+        yield from at_orders(draft, naive, field)
+
+
+# --- the money ----------------------------------------------------------------------
+
+
+def bad_money(draft: Draft, context: Context) -> Iterator[Violations]:
+    lines = draft.lines
+    yield from at_orders(draft, is_true(draft.total.bad), "total")
+    yield from at_lines(draft, is_true(lines.each.bad), "item_each_price")
+    yield from at_lines(draft, is_true(lines.price.bad), "item_price")
+    yield from at_lines(draft, lines.too_large, "item_each_price")
+
+
+def missing_price(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_lines(draft, draft.lines.unpriced, "item_name")
+
+
+def missing_quantity(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_lines(draft, draft.lines.blank_quantity, "item_quantity")
+
+
+def zero_quantity(draft: Draft, context: Context) -> Iterator[Violations]:
+    zero = (draft.lines.quantity_thousandths == 0) & ~is_true(draft.lines.quantity.bad)
+    yield from at_lines(draft, zero, "item_quantity")
+
+
+def negative_quantity(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_lines(draft, draft.lines.quantity_thousandths < 0, "item_quantity")
+
+
+def unreadable_quantity(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_lines(draft, is_true(draft.lines.quantity.bad), "item_quantity")
+
+
+def no_line_items(draft: Draft, context: Context) -> Iterator[Violations]:
+    empty = np.diff(draft.lines.starts) == 0
+    itemised = _itemised(draft, context)
+    no_total = is_null(draft.texts["total"].values)
+    yield from at_orders(draft, empty & (itemised | no_total), None)
+
+
+def totals_only(draft: Draft, context: Context) -> Iterator[Violations]:
+    empty = np.diff(draft.lines.starts) == 0
+    no_total = is_null(draft.texts["total"].values)
+    yield from at_orders(draft, empty & ~_itemised(draft, context) & ~no_total, "total")
+
+
+def _itemised(draft: Draft, context: Context) -> Flags:
+    """Orders whose line items should be there: in their own source, or in a file of items."""
+    if context.settings.items is not None:
+        return np.ones(draft.count, dtype=bool)
+    has = np.array(
+        [
+            any(field in reading.mapping.specs for field in fields.LINE_FIELDS)
+            for reading in draft.readings
+        ]
+    )
+    itemised: Flags = has[draft.sources[draft.first_rows]]
+    return itemised
+
+
+def negative_total(draft: Draft, context: Context) -> Iterator[Violations]:
+    given = ~is_null(draft.total.values)
+    negative = draft.total_cents < 0
+    yield from at_orders(draft, negative & given, "total")
+    yield from at_orders(draft, negative & ~given, None)
+
+
+def zero_total(draft: Draft, context: Context) -> Iterator[Violations]:
+    readable = ~is_true(draft.total.bad) & (np.diff(draft.lines.starts) > 0)
+    yield from at_orders(draft, (draft.total_cents == 0) & readable, "total")
+
+
+def other_currency(draft: Draft, context: Context) -> Iterator[Violations]:
+    other = is_true(pc.not_equal(draft.currency, context.settings.currency))
+    orders = np.flatnonzero(other)
+    if len(orders):
+        named = draft.currency.take(pa.array(orders))
+        rows = draft.texts["currency"].rows[orders]
+        details = [f"{code} is not {context.settings.currency}" for code in named.to_pylist()]
+        yield Violations(orders, rows, "currency", named, details)
+
+
+def total_differs(draft: Draft, context: Context) -> Iterator[Violations]:
+    given = ~is_null(draft.total.values) & (np.diff(draft.lines.starts) > 0)
+    differs = np.flatnonzero(given & (draft.total_cents != draft.lines_cents))
+    if len(differs):
+        by = (draft.total_cents - draft.lines_cents)[differs].tolist()
+        details = [f"by {cents / 100:+.2f}" for cents in by]
+        yield from at_orders(draft, differs, "total", details)
+
+
+def line_price_differs(draft: Draft, context: Context) -> Iterator[Violations]:
+    lines = draft.lines
+    both = ~is_null(lines.each.values) & ~is_null(lines.price.values)
+    product = lines.each_cents.astype(np.float64) * lines.quantity_thousandths / 1000
+    # Half a cent an item is what rounding a unit price can make.
+    slack = np.maximum(lines.quantity_thousandths / 1000, 1) * 0.5
+    yield from at_lines(draft, both & (np.abs(product - lines.price_cents) > slack), "item_price")
+
+
+def rounded(draft: Draft, context: Context) -> Iterator[Violations]:
+    lines = draft.lines
+    yield from at_orders(draft, is_true(draft.total.inexact), "total")
+    for column, field in ((lines.each, "item_each_price"), (lines.price, "item_price")):
+        present = ~is_null(column.values)
+        where = is_true(column.inexact) | (lines.rounded & present)
+        chosen = np.flatnonzero(where)
+        if not len(chosen):
+            continue
+        each, price = lines.each_cents[chosen].tolist(), lines.price_cents[chosen].tolist()
+        details = [
+            f"sent as {unit / 100:.2f} each, {whole / 100:.2f} for the line"
+            for unit, whole in zip(each, price, strict=True)
+        ]
+        yield from at_lines(draft, where, field, details)
+
+
+# --- the texts ----------------------------------------------------------------------
+
+_TEXT_FIELDS = ("reference_id", "profile_name", "profile_email", "profile_shipping_address_raw")
+_FREE_TEXT_FIELDS = (*_TEXT_FIELDS, "description", "shipping_link", "shipping_state")
+
+
+def _texts_where(draft: Draft, where: Callable[[pa.Array], Flags]) -> Iterator[Violations]:
+    for field in _FREE_TEXT_FIELDS:
+        if not all_blank(draft, field):
+            yield from at_orders(draft, where(draft.texts[field].values), field)
+    yield from at_lines(draft, where(draft.lines.name), "item_name")
+
+
+def broken_text(draft: Draft, context: Context) -> Iterator[Violations]:
+    def broken(values: pa.Array) -> Flags:
+        return _confirmed(text_bytes.holding(values, _MAYBE_BROKEN), values, _BROKEN)
+
+    yield from _texts_where(draft, broken)
+
+
+def text_too_long(draft: Draft, context: Context) -> Iterator[Violations]:
+    def long(values: pa.Array) -> Flags:
+        flags = text_bytes.longer(values, LONGEST_TEXT)
+        places = np.flatnonzero(flags)
+        characters = pc.utf8_length(values.take(pa.array(places)))
+        flags[places] = is_true(pc.greater(characters, LONGEST_TEXT))
+        return flags
+
+    yield from _texts_where(draft, long)
+
+
+def formula_like(draft: Draft, context: Context) -> Iterator[Violations]:
+    def formula(values: pa.Array) -> Flags:
+        return _confirmed(text_bytes.beginning(values, _MAYBE_FORMULA), values, _FORMULA)
+
+    yield from _texts_where(draft, formula)
+
+
+def _confirmed(flags: Flags, values: pa.Array, pattern: str) -> Flags:
+    """Of the values that a look at their bytes flagged, those that match."""
+    places = np.flatnonzero(flags)
+    if len(places):
+        flags[places] = matching(values.take(pa.array(places)), pattern)
+    return flags
