@@ -51,7 +51,8 @@ def bodies(
         null leaves the field out.
     :param total_cents: int64, one an order.
     :param line_texts: ``name`` (string, null leaves it out), ``each_price_cents``,
-        ``quantity_thousandths`` and ``price_cents`` (int64), one a line item.
+        ``quantity_thousandths`` and ``price_cents`` (int64; a null price is left out), one per
+        line item.
     :param line_starts: int32, one more than there are orders: where each order's lines begin.
     :returns: a string array, one body an order.
     """
@@ -71,12 +72,10 @@ def _line_objects(line_texts: Mapping[str, pa.Array]) -> pa.Array:
         [
             "{",
             *_text_member("name", line_texts["name"]),
-            '"each_price_cents":',
-            line_texts["each_price_cents"].cast(pa.string()),
-            ',"quantity":',
+            *_member('"each_price_cents":', line_texts["each_price_cents"], ","),
+            '"quantity":',
             quantity_text(line_texts["quantity_thousandths"]),
-            ',"price_cents":',
-            line_texts["price_cents"].cast(pa.string()),
+            *_member(',"price_cents":', line_texts["price_cents"], ""),
             "}",
         ]
     )
@@ -88,11 +87,16 @@ def _joined(fragments: Sequence[pa.Array | str]) -> pa.Array:
 
 
 def _text_member(name: str, values: pa.Array) -> list[pa.Array | str]:
-    """Fragments of ``"name":"value",`` for each value, null where the value is null.
+    """Fragments of ``"name":"value",`` for each value, null where the value is null."""
+    return _member(f'"{name}":"', json_escaped(values), '",')
+
+
+def _member(before: str, values: pa.Array, after: str) -> list[pa.Array | str]:
+    """Fragments of a member for each value, null where the value is null.
 
     Joined beforehand only where there are nulls: then the name has to go with the value.
     """
-    member: list[pa.Array | str] = [f'"{name}":"', json_escaped(values), '",']
+    member: list[pa.Array | str] = [before, values.cast(pa.string()), after]
     if values.null_count:
         return [pc.binary_join_element_wise(*member, "")]
     return member

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from backfill.checkpoint import ProblemRow, Source
 from backfill.checkpoint.incoming import Incoming
 from backfill.errors import MappingError, UsageError
-from backfill.prepare.draft import Draft, Reading, draft
+from backfill.prepare.draft import Draft, draft
+from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keys import KeyPlan
 from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from backfill.errors import UsageError
 from backfill.prepare import convert
-from backfill.prepare.draft import Reading
+from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead
@@ -116,13 +116,13 @@ def _look_at_money(one: Surveyed, mapping: fields.Mapping, rows: pa.Table) -> No
 def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
     """The mapping without what the first reading does not look at; one row stays one row."""
     wanted = {"reference_id", *fields.TIME_FIELDS, *fields.MONEY_FIELDS}
-    wanted |= {
-        condition.field for rule in mapping.rows for condition in rule.when if condition.field
-    }
+    # What only takes a line item out decides nothing here.
+    rules = tuple(rule for rule in mapping.rows if rule.flag is None or not rule.no_item)
+    wanted |= {condition.field for rule in rules for condition in rule.when if condition.field}
     if mapping.packed is not None:
         wanted -= set(fields.LINE_FIELDS)  # see _inside_cells
     kept = {name: spec for name, spec in mapping.specs.items() if name in wanted}
-    return replace(mapping, specs=kept, packed=None)
+    return replace(mapping, specs=kept, rows=rules, packed=None)
 
 
 def _inside_cells(mapping: fields.Mapping) -> fields.Mapping | None:

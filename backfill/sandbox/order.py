@@ -92,8 +92,6 @@ def _line_problems(lines: object) -> Iterator[str]:
         for name in ("each_price_cents", "price_cents"):
             if (cents := line.get(name)) is not None and not _is_cents(cents):
                 yield f"{where}.{name}: not whole cents: {cents!r}"
-        if line.get("each_price_cents") is None and line.get("price_cents") is None:
-            yield f"{where}: neither each_price_cents nor price_cents"
 
 
 def _is_cents(value: object) -> bool:

@@ -51,7 +51,76 @@ def test_a_value_may_stand_on_any_row_of_the_order(tmp_path: Path) -> None:
     found = prepared(written(tmp_path / "a.csv", *rows))
     assert found.bodies["1"]["created_at"] == "2021-04-09"
     assert found.bodies["1"]["profile_name"] == "Ann"
-    assert [(each["rule"], each["row"]) for each in found.problems] == [("total_differs", 3)]
+    assert [(each["rule"], each["row"]) for each in found.problems] == [
+        ("missing_total", 4),
+        ("total_differs", 3),
+    ]
+
+
+def test_times_of_one_order_may_differ_and_the_earliest_is_used(tmp_path: Path) -> None:
+    """As moments, whichever row it stands on, with one warning for each later time."""
+    header = (*HEADER, "paid_at", "shipped_at")
+    rows = [
+        ("1", "2021-04-09 10:05", "Ann", "Tea", "5", "", "2021-04-10T01:00:00+02:00", "2021-04-12"),
+        ("1", "2021-04-09 10:04", "Ann", "Cup", "5", "", "2021-04-10T00:30:00+00:00", "2021-04-11"),
+        ("1", "", "Ann", "Pot", "5", "", "", ""),
+        ("2", "2021-04-09 10:04", "Ann", "Pot", "5", "", "", ""),
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows, header=header))
+    body = found.bodies["1"]
+    assert body["created_at"] == "2021-04-09T10:04:00+00:00"
+    assert body["paid_at"] == "2021-04-10T01:00:00+02:00"
+    assert body["shipped_at"] == "2021-04-11"
+    later = [each for each in found.problems if each["rule"] == "differing_times"]
+    assert [(each["row"], each["column_name"], each["orders"]) for each in later] == [
+        (2, "created_at", 1),
+        (3, "paid_at", 0),
+        (2, "shipped_at", 0),
+    ]
+    assert found.rejected == {}
+
+
+def test_one_moment_written_in_two_ways_is_no_difference(tmp_path: Path) -> None:
+    """Nothing is said of it."""
+    rows = [
+        ("1", "2021-04-09T10:00:00Z", "Ann", "Tea", "5", ""),
+        ("1", "2021-04-09T12:00:00+02:00", "Ann", "Cup", "5", ""),
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows))
+    assert (found.problems, list(found.bodies)) == ([], ["1"])
+
+
+def test_a_time_that_cannot_be_read_rejects_its_order_beside_one_that_can(tmp_path: Path) -> None:
+    """It could have been the earliest."""
+    rows = [
+        ("1", "2021-04-09", "Ann", "Tea", "5", ""),
+        ("1", "2021-02-30", "Ann", "Cup", "5", ""),
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows))
+    assert found.rejected == {"1": "bad_time"}
+    assert [each["row"] for each in found.problems] == [3]
+
+
+@pytest.mark.parametrize(("day", "rejected"), [("2021-05-10", {}), ("2021-05-11", None)])
+def test_rows_that_were_created_months_apart_are_not_one_order(
+    tmp_path: Path, day: str, rejected: dict[str, str] | None
+) -> None:
+    """A shop that numbers anew every year has two orders under one key."""
+    rows = [("1", "2021-04-09", "Ann", "Tea", "5", ""), ("1", day, "Ann", "Cup", "5", "")]
+    found = prepared(written(tmp_path / "a.csv", *rows))
+    assert found.rejected == ({"1": "conflicting_fields"} if rejected is None else rejected)
+
+
+def test_a_differing_time_is_read_in_the_zone_of_its_row(tmp_path: Path) -> None:
+    """10:00 in Tokyo is before 09:00 in Berlin."""
+    header = (*HEADER, "Zone")
+    rows = [
+        ("1", "2021-04-09 09:00", "Ann", "Tea", "5", "", "Europe/Berlin"),
+        ("1", "2021-04-09 10:00", "Ann", "Cup", "5", "", "Asia/Tokyo"),
+    ]
+    path = written(tmp_path / "a.csv", *rows, header=header)
+    found = prepared(path, map=(("zone", "Zone"),))
+    assert found.bodies["1"]["created_at"] == "2021-04-09T10:00:00+09:00"
 
 
 ETSY = ("Order ID", "Sale Date", "Item Name", "Quantity", "Price", "Item Total", "Order Total",
@@ -131,6 +200,114 @@ def test_a_source_without_quantities_has_one_of_each(tmp_path: Path) -> None:
     found = prepared(first, second)
     assert (found.lines("1"), found.lines("3")) == ([("Tea", 2, 500)], [("Tea", 1, 500)])
     assert found.rejected == {"2": "missing_quantity"}
+
+
+# --- lines that are no items ---------------------------------------------------------------------
+
+LINES = ("reference_id", "created_at", "profile_name", "item_name", "item_quantity",
+         "item_each_price", "total")  # fmt: skip
+
+
+def lines_of(key: str, total: str, *lines: tuple[str, str, str]) -> list[tuple[str, ...]]:
+    """An order's rows: name, quantity and unit price of each line, the total on the first."""
+    totals = [total, *[""] * (len(lines) - 1)]
+    return [
+        (key, "2021-04-05", "Jo", *line, each) for line, each in zip(lines, totals, strict=True)
+    ]
+
+
+def test_lines_that_are_no_items_are_what_the_total_proves_them_to_be(tmp_path: Path) -> None:
+    """A discount or return of minus one, a charge without a quantity, a line refunded to zero."""
+    rows = [
+        *lines_of("1", "8.00", ("Mug", "2", "5.00"), ("Discount", "-1", "2.00")),
+        *lines_of("2", "13.00", ("Mug", "2", "5.00"), ("Shipping", "", "3.00")),
+        *lines_of("3", "10.00", ("Mug", "2", "5.00"), ("Cup", "0", "7.00")),
+        *lines_of("4", "6.00", ("Mug", "2", "5.00"), ("Mug", "-2", "2.00")),
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows, header=LINES))
+    assert found.rejected == {}
+    assert found.lines("1") == [("Mug", 2, 1000), ("Discount", 1, -200)]
+    assert found.bodies["1"]["line_items"][1]["each_price_cents"] == -200
+    assert found.lines("2") == [("Mug", 2, 1000), ("Shipping", 1, 300)]
+    assert found.lines("3") == [("Mug", 2, 1000)]
+    assert found.lines("4") == [("Mug", 2, 1000), ("Mug", 2, -400)]
+    assert [(each["rule"], each["row"]) for each in found.problems] == [
+        ("zero_line", 7),
+        ("adjustment_line", 3),
+        ("adjustment_line", 5),
+        ("adjustment_line", 9),
+    ]
+    assert [order["source_rows"] for order in found.orders] == ["2-3", "4-5", "6-7", "8-9"]
+
+
+def test_lines_that_the_total_does_not_prove_reject_their_order(tmp_path: Path) -> None:
+    """Each with the rule, and so the remedy, of its own."""
+    rows = [
+        *lines_of("1", "9.00", ("Mug", "2", "5.00"), ("Discount", "-1", "2.00")),
+        *lines_of("2", "", ("Mug", "2", "5.00"), ("Shipping", "", "3.00")),
+        *lines_of("3", "12.00", ("Mug", "2", "5.00"), ("Cup", "0", "7.00")),
+        *lines_of("4", "0.00", ("Mug", "0", "5.00")),
+        *lines_of("5", "8.00", ("Mug", "2", "5.00"), ("Rebate", "-1", "2.00"), ("Cup", "x", "0")),
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows, header=LINES))
+    assert found.rejected == {
+        "1": "negative_quantity",
+        "2": "missing_quantity",
+        "3": "zero_quantity",
+        "4": "zero_quantity",
+        "5": "negative_quantity",
+    }
+
+
+@pytest.mark.parametrize("name", ["Subtotal", "SUB-TOTAL", "Zwischensumme:", "Sous-total", "Total"])
+def test_a_subtotal_among_the_lines_is_no_item(tmp_path: Path, name: str) -> None:
+    """It is left out with a warning, and its row stays with the order."""
+    rows = lines_of("1", "", ("Mug", "2", "5.00"), (name, "1", "10.00"), ("Shipping", "1", "3.00"))
+    found = prepared(written(tmp_path / "a.csv", *rows, header=LINES))
+    assert found.lines("1") == [("Mug", 2, 1000), ("Shipping", 1, 300)]
+    assert found.bodies["1"]["total_cents"] == 1300
+    assert found.orders[0]["source_rows"] == "2-4"
+    assert [(each["rule"], each["row"]) for each in found.problems] == [("subtotal_row", 3)]
+
+
+def test_an_item_whose_name_has_total_in_it_is_an_item(tmp_path: Path) -> None:
+    """Only a name that is nothing else counts."""
+    rows = lines_of("1", "", ("Total Recall", "1", "5.00"), ("Sumatra", "1", "3.00"))
+    found = prepared(written(tmp_path / "a.csv", *rows, header=LINES))
+    assert found.lines("1") == [("Total Recall", 1, 500), ("Sumatra", 1, 300)]
+
+
+def test_a_line_that_woocommerce_refunded_is_left_out(tmp_path: Path) -> None:
+    """Its quantity is what is left after refunds, and shipping keeps the total from proving it."""
+    header = ("Order Number", "Order Date", "Order Status", "First Name (Billing)", "Item Name",
+              "Quantity (- Refund)", "Item Cost", "Order Total Amount")  # fmt: skip
+    rows = [
+        ("1", "2021-04-05", "Completed", "Jo", "Mug", "1", "5.00", "9.00"),
+        ("1", "2021-04-05", "Completed", "Jo", "Cup", "0", "7.00", ""),
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows, header=header))
+    assert found.lines("1") == [("Mug", 1, 500)]
+    assert {"refunded_line"} < found.rules
+
+
+def test_lines_without_prices_go_with_the_total_of_their_order(tmp_path: Path) -> None:
+    """Where no column has prices; an order without a total has nothing to go by."""
+    header = ("reference_id", "created_at", "profile_name", "item_name", "item_quantity", "total")
+    rows = [
+        ("1", "2021-04-05", "Jo", "Mug", "2", "12.50"),
+        ("1", "2021-04-05", "Jo", "Cup", "1", ""),
+        ("2", "2021-04-05", "Jo", "Cup", "1", ""),
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows, header=header))
+    assert found.bodies["1"]["line_items"] == [
+        {"name": "Mug", "quantity": 2},
+        {"name": "Cup", "quantity": 1},
+    ]
+    assert found.bodies["1"]["total_cents"] == 1250
+    assert found.rejected == {"2": "missing_price"}
+    warned = [each for each in found.problems if each["severity"] == "warning"]
+    assert {each["rule"] for each in warned} == {"unpriced_lines"}
+    assert sum(each["orders"] for each in warned if each["rule"] == "unpriced_lines") == 1
 
 
 # --- lines ---------------------------------------------------------------------------------------

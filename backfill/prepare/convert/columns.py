@@ -76,3 +76,13 @@ def first_of(text: pa.StringArray, flags: pa.BooleanArray) -> str | None:
     """The first value that is flagged, to show to a person."""
     at = pc.index(flags, True).as_py()
     return None if at < 0 else text[at].as_py()
+
+
+def present(values: pa.Array) -> Bools:
+    """Which values are there."""
+    return np.asarray(values.is_valid().to_numpy(zero_copy_only=False))
+
+
+def numbers(values: pa.Array) -> Ints:
+    """A column of numbers for numpy; 0 for a null."""
+    return np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False))

@@ -126,21 +126,23 @@ def _judge(
     cells: Callable[[str], pa.StringArray],
     rows: int,
 ) -> tuple[pa.StringArray, npt.NDArray[np.bool_]]:
-    """Each row's flag, by the first rule that it meets, and the rows that hold no line item."""
+    """Each row's flag, by the first rule that it meets, and the rows that hold no line item.
+
+    A rule that only takes out the line item gives way to one that speaks of the whole row.
+    """
     flags = [rule.flag for rule in rules]
     met = np.full(rows, -1, dtype=np.int64)
-    no_item = np.zeros(rows, dtype=bool)
+    without_item = np.full(rows, -1, dtype=np.int64)
     for number, rule in enumerate(rules):
         places = np.arange(rows)
         for condition in rule.when:
             if not len(places):
                 break
             places = places[_holds(condition, places, texts, cells)]
-        if rule.no_item:
-            no_item[places] = True
-        else:
-            places = places[met[places] < 0]
-            met[places] = number
+        first = without_item if rule.no_item else met
+        first[places[first[places] < 0]] = number
+    no_item = without_item >= 0
+    met = np.where(met < 0, without_item, met)
     if (met < 0).all():
         return pa.nulls(rows, pa.string()), no_item
     return pa.array(flags, pa.string()).take(pa.array(met, mask=met < 0)), no_item

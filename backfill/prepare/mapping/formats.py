@@ -62,8 +62,8 @@ class Condition:
 class RowRule:
     """Rows that are no orders, or that reject theirs.
 
-    ``flag`` is ``ignored_row``, or the rule by which the row's order is rejected; None where only
-    the line item is to be left out (``no_item``) and the order's values stay.
+    ``flag`` is ``ignored_row``, or the rule that speaks of the row; None where nothing needs to be
+    said. With ``no_item`` the line item is left out, and the order's values stay.
     """
 
     flag: str | None
@@ -275,10 +275,10 @@ class _Reader:
         no_item = rule.get("no_item", False)
         flag = self._text(rule, "flag", "")
         when = tuple(map(self._condition, self._tables(rule, "when")))
-        if not when or bool(flag) == bool(no_item):
+        if not when or not (flag or no_item):
             raise self._wrong(
                 "a [[rows]] entry is not complete",
-                "it has `when`, a list of conditions, and either `flag` or `no_item = true`",
+                "it has `when`, a list of conditions, and `flag` or `no_item = true` or both",
             )
         return RowRule(flag or None, self._text(rule, "why", ""), when, bool(no_item))
 

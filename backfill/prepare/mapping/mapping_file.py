@@ -124,7 +124,10 @@ def _own_rules(rules: Sequence[RowRule]) -> list[RowRule]:
 
 def _rule(rule: RowRule) -> Iterable[str]:
     yield "[[rows]]"
-    yield f"flag = {_quoted(rule.flag)}" if rule.flag else "no_item = true"
+    if rule.flag:
+        yield f"flag = {_quoted(rule.flag)}"
+    if rule.no_item:
+        yield "no_item = true"
     yield f"why = {_quoted(rule.why)}"
     yield f"when = [{', '.join(map(_condition, rule.when))}]"
     yield ""

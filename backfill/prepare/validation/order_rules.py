@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.prepare.convert import text_bytes
 from backfill.prepare.draft import Draft
 from backfill.prepare.mapping import fields
 from backfill.prepare.validation.violations import (
@@ -17,11 +18,15 @@ from backfill.prepare.validation.violations import (
     Violations,
     at_orders,
     at_rows,
+    confirmed,
     is_null,
     is_true,
     matching,
 )
 
+#: A long number as spreadsheets show it: 2.00000E+15.
+_ROUNDED = r"^[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
+_MAYBE_ROUNDED = text_bytes.wanted(b"+")
 _CANCELLED = r"(?i)^cancell?ed"
 
 
@@ -34,6 +39,12 @@ def ragged_row(draft: Draft, context: Context) -> Iterator[Violations]:
 
 def missing_reference_id(draft: Draft, context: Context) -> Iterator[Violations]:
     yield from at_orders(draft, is_null(draft.texts["reference_id"].values), "reference_id")
+
+
+def damaged_reference_id(draft: Draft, context: Context) -> Iterator[Violations]:
+    keys = draft.texts["reference_id"].values
+    damaged = confirmed(text_bytes.holding(keys, _MAYBE_ROUNDED), keys, _ROUNDED)
+    yield from at_orders(draft, damaged, "reference_id")
 
 
 def duplicate_order(draft: Draft, context: Context) -> Iterator[Violations]:
@@ -80,8 +91,19 @@ def _disagreeing(draft: Draft, field: str) -> Iterator[Violations]:
     values = draft.column(field).take(pa.array(text.conflicts))
     orders = draft.owners[text.conflicts]
     firsts = text.values.take(pa.array(orders)).to_pylist()
-    details = [f"{field} is {first!r} on an earlier row of the order" for first in firsts]
+    details = [f"{field} is {first!r} on another row of the order" for first in firsts]
     yield Violations(orders, text.conflicts, field, values, details)
+
+
+def differing_times(draft: Draft, context: Context) -> Iterator[Violations]:
+    for field in fields.TIME_FIELDS:
+        text = draft.texts[field]
+        if len(text.differing):
+            orders = draft.owners[text.differing]
+            values = draft.column(field).take(pa.array(text.differing))
+            used = text.values.take(pa.array(orders)).to_pylist()
+            details = [f"{field} is {earliest!r}" for earliest in used]
+            yield Violations(orders, text.differing, field, values, details)
 
 
 # --- whose it is --------------------------------------------------------------------

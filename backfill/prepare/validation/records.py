@@ -30,14 +30,15 @@ def order_records(draft: Draft, context: Context, fates: Mapping[int, Fate]) -> 
     states, rules, reasons = _fates(draft.count, fates)
     order_texts = _order_texts(draft, context)
     lines = draft.lines
+    priceless = lines.priceless if lines.priceless.any() else None
     bodies = payload.bodies(
         order_texts,
         pa.array(draft.total_cents),
         {
             "name": lines.name,
-            "each_price_cents": pa.array(lines.each_cents),
+            "each_price_cents": pa.array(lines.each_cents, mask=priceless),
             "quantity_thousandths": pa.array(lines.quantity_thousandths),
-            "price_cents": pa.array(lines.price_cents),
+            "price_cents": pa.array(lines.price_cents, mask=priceless),
         },
         lines.starts,
     )

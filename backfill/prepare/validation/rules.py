@@ -51,6 +51,15 @@ RULES: tuple[Rule, ...] = (
         fixed_severity=True,
     ),
     Rule(
+        id="damaged_reference_id",
+        severity="error",
+        title="A spreadsheet has cut off digits of the order key, so that several orders "
+        "may share it",
+        remedy="export again with the column as text, or take the keys from the shop system",
+        find=order_rules.damaged_reference_id,
+        fixed_severity=True,
+    ),
+    Rule(
         id="ragged_row",
         severity="error",
         title="The row has more or fewer cells than the header",
@@ -291,6 +300,13 @@ RULES: tuple[Rule, ...] = (
         find=order_rules.joined_order,
     ),
     Rule(
+        id="differing_times",
+        severity="warning",
+        title="Rows of one order have different times, so the earliest is used",
+        remedy="check that the rows are one order",
+        find=order_rules.differing_times,
+    ),
+    Rule(
         id="created_from_other_time",
         severity="warning",
         title="The order has no created_at, so its earliest other date is used",
@@ -310,6 +326,13 @@ RULES: tuple[Rule, ...] = (
         title="The time has no offset, so it is read in the time zone of the import",
         remedy="check --timezone",
         find=value_rules.naive_time,
+    ),
+    Rule(
+        id="missing_total",
+        severity="warning",
+        title="The total of the order is blank, so the sum of its lines is sent",
+        remedy="fill in the total if it includes shipping, tax or a discount",
+        find=value_rules.missing_total,
     ),
     Rule(
         id="total_differs",
@@ -345,6 +368,42 @@ RULES: tuple[Rule, ...] = (
         title="The export has no columns for line items, so only the total is sent",
         remedy="give the line items with --items if there is a file of them",
         find=value_rules.totals_only,
+    ),
+    Rule(
+        id="unpriced_lines",
+        severity="warning",
+        title="The export has no column of prices, so the line items are sent without prices",
+        remedy="name the column with --map item_each_price=COLUMN if there is one",
+        find=value_rules.unpriced_lines,
+    ),
+    Rule(
+        id="subtotal_row",
+        severity="warning",
+        title="The row is a subtotal, not a line item, so it is left out",
+        remedy="check the name of the item if it is one",
+        find=order_rules.flagged("subtotal_row"),
+    ),
+    Rule(
+        id="refunded_line",
+        severity="warning",
+        title="All pieces of the line item were refunded, so it is left out",
+        remedy="nothing needs to be done",
+        find=order_rules.flagged("refunded_line"),
+    ),
+    Rule(
+        id="zero_line",
+        severity="warning",
+        title="The quantity of the line item is zero and the total is right without it, "
+        "so it is left out",
+        remedy="nothing needs to be done",
+        find=value_rules.zero_line,
+    ),
+    Rule(
+        id="adjustment_line",
+        severity="warning",
+        title="The line is a charge, a discount or a return, as the order's total proves",
+        remedy="check the line as it is sent",
+        find=value_rules.adjustment_line,
     ),
     Rule(
         id="broken_text",

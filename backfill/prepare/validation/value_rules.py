@@ -19,9 +19,10 @@ from backfill.prepare.validation.violations import (
     all_blank,
     at_lines,
     at_orders,
+    at_rows,
+    confirmed,
     is_null,
     is_true,
-    matching,
 )
 
 #: Characters; Shout documents no limit, and a longer text in an order is a column gone wrong.
@@ -116,6 +117,17 @@ def zero_quantity(draft: Draft, context: Context) -> Iterator[Violations]:
     yield from at_lines(draft, zero, "item_quantity")
 
 
+def zero_line(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_rows(draft, draft.lines.left_out, "item_quantity")
+
+
+def adjustment_line(draft: Draft, context: Context) -> Iterator[Violations]:
+    lines = draft.lines
+    cents = lines.price_cents[lines.adjustment].tolist()
+    details = [f"sent as {price / 100:.2f}" for price in cents]
+    yield from at_lines(draft, lines.adjustment, "item_quantity", details)
+
+
 def negative_quantity(draft: Draft, context: Context) -> Iterator[Violations]:
     yield from at_lines(draft, draft.lines.quantity_thousandths < 0, "item_quantity")
 
@@ -135,6 +147,28 @@ def totals_only(draft: Draft, context: Context) -> Iterator[Violations]:
     empty = np.diff(draft.lines.starts) == 0
     no_total = is_null(draft.texts["total"].values)
     yield from at_orders(draft, empty & ~_itemised(draft, context) & ~no_total, "total")
+
+
+def unpriced_lines(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_lines(draft, draft.lines.priceless, "item_name")
+
+
+def missing_total(draft: Draft, context: Context) -> Iterator[Violations]:
+    """Only beside orders that have a total: an export without any has nothing to miss."""
+    blank = is_null(draft.texts["total"].values)
+    if not blank.any() or blank.all():
+        return
+    sources = draft.sources[draft.first_rows]
+    beside_others = np.isin(sources, sources[~blank])
+    summed = (np.diff(draft.lines.starts) > 0) & ~_has_line(draft, draft.lines.unpriced)
+    yield from at_orders(draft, blank & beside_others & summed, "total")
+
+
+def _has_line(draft: Draft, where: Flags) -> Flags:
+    """Orders with any of some line items."""
+    found = np.zeros(draft.count, dtype=bool)
+    found[draft.owners[draft.lines.rows[where]]] = True
+    return found
 
 
 def _itemised(draft: Draft, context: Context) -> Flags:
@@ -160,6 +194,7 @@ def negative_total(draft: Draft, context: Context) -> Iterator[Violations]:
 
 def zero_total(draft: Draft, context: Context) -> Iterator[Violations]:
     readable = ~is_true(draft.total.bad) & (np.diff(draft.lines.starts) > 0)
+    readable &= ~_has_line(draft, draft.lines.unpriced)
     yield from at_orders(draft, (draft.total_cents == 0) & readable, "total")
 
 
@@ -175,6 +210,7 @@ def other_currency(draft: Draft, context: Context) -> Iterator[Violations]:
 
 def total_differs(draft: Draft, context: Context) -> Iterator[Violations]:
     given = ~is_null(draft.total.values) & (np.diff(draft.lines.starts) > 0)
+    given &= ~_has_line(draft, draft.lines.priceless)
     differs = np.flatnonzero(given & (draft.total_cents != draft.lines_cents))
     if len(differs):
         by = (draft.total_cents - draft.lines_cents)[differs].tolist()
@@ -223,7 +259,7 @@ def _texts_where(draft: Draft, where: Callable[[pa.Array], Flags]) -> Iterator[V
 
 def broken_text(draft: Draft, context: Context) -> Iterator[Violations]:
     def broken(values: pa.Array) -> Flags:
-        return _confirmed(text_bytes.holding(values, _MAYBE_BROKEN), values, _BROKEN)
+        return confirmed(text_bytes.holding(values, _MAYBE_BROKEN), values, _BROKEN)
 
     yield from _texts_where(draft, broken)
 
@@ -241,14 +277,6 @@ def text_too_long(draft: Draft, context: Context) -> Iterator[Violations]:
 
 def formula_like(draft: Draft, context: Context) -> Iterator[Violations]:
     def formula(values: pa.Array) -> Flags:
-        return _confirmed(text_bytes.beginning(values, _MAYBE_FORMULA), values, _FORMULA)
+        return confirmed(text_bytes.beginning(values, _MAYBE_FORMULA), values, _FORMULA)
 
     yield from _texts_where(draft, formula)
-
-
-def _confirmed(flags: Flags, values: pa.Array, pattern: str) -> Flags:
-    """Of the values that a look at their bytes flagged, those that match."""
-    places = np.flatnonzero(flags)
-    if len(places):
-        flags[places] = matching(values.take(pa.array(places)), pattern)
-    return flags

@@ -111,3 +111,11 @@ def is_null(values: pa.Array) -> Flags:
 
 def matching(values: pa.Array, pattern: str) -> Flags:
     return is_true(pc.match_substring_regex(values, pattern))
+
+
+def confirmed(flags: Flags, values: pa.Array, pattern: str) -> Flags:
+    """Of the values that a look at their bytes flagged, those that match."""
+    places = np.flatnonzero(flags)
+    if len(places):
+        flags[places] = matching(values.take(pa.array(places)), pattern)
+    return flags

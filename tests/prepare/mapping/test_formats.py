@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from backfill.errors import MappingError, UsageError
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.guess import guess
+from backfill.prepare.validation.rules import IGNORED_ROW, RULES
 from tests.places import EXPORTS, GOLDEN
 
 Cells = Mapping[str, Sequence[str | None]]
@@ -84,7 +85,7 @@ def test_a_platform_is_sound(platform: formats.Format) -> None:
     mapping = fields.build_mapping(platform, header)
     assert {"reference_id", "created_at"} <= mapping.specs.keys()
     assert {"item_name", "total"} & mapping.specs.keys()
-    known_flags = {"ignored_row", "cancelled", "voided", "refund", "credit_note", None}
+    known_flags = {IGNORED_ROW, None, *(rule.id for rule in RULES)}
     assert {rule.flag for rule in platform.rows} <= known_flags
     assert all(rule.why for rule in platform.rows)
     assert platform.title

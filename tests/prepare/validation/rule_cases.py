@@ -42,6 +42,25 @@ CASES: list[Case] = [
         ("reference_id", None),
     ),
     (
+        "damaged_reference_id",
+        [{"reference_id": "2.00000E+15"}],
+        [{"reference_id": "2E15"}],
+        ("reference_id", "2.00000E+15"),
+    ),
+    (
+        "damaged_reference_id",
+        [{"reference_id": "2,00001E+15"}],
+        [{"reference_id": "AB2.5E+15"}],
+        ("reference_id", "2,00001E+15"),
+    ),
+    (
+        "differing_times",
+        [{"paid_at": "2021-04-09", "total": "70"}, {"paid_at": "2021-04-10", "total": "70"}],
+        [{"paid_at": "2021-04-09", "total": "70"}, {"paid_at": "", "total": "70"}],
+        ("paid_at", "2021-04-10"),
+    ),
+    ("missing_total", [{"total": ""}], [{"total": "35"}], ("total", None)),
+    (
         "cancelled",
         [{"status": "Cancelled"}],
         [{"status": "not cancelled"}],

@@ -140,7 +140,7 @@ def test_an_order_gives_all_its_reasons_once_the_first_rule_in_front(tmp_path: P
     """In the sequence of the table, and not once a row."""
     rows = [
         tea("1", total="x", item_price="y"),
-        tea("1", total="x", item_price="z", created_at="2021-02-30"),
+        tea("1", total="x", item_price="z", profile_name="Bea"),
     ]
     found = prepared(written(tmp_path / "a.csv", *rows))
     (order,) = found.orders
@@ -152,7 +152,7 @@ def test_an_order_gives_all_its_reasons_once_the_first_rule_in_front(tmp_path: P
     )
     assert [reason.partition(":")[0] for reason in reasons] == [
         "Rows of one order have conflicting order-level values"
-        " (created_at is '2021-04-09' on an earlier row of the order)",
+        " (profile_name is 'Ann Lee' on another row of the order)",
         "The amount cannot be read",
     ]
 
@@ -205,7 +205,7 @@ def test_a_problem_has_an_address(tmp_path: Path) -> None:
     """File, row, the column's own name and the value as it stands there, and what to do."""
     header = ("Order", "Date", "Who", "What", "Price", "Sum")
     mapped = zip(HEADER, header, strict=True)
-    path = written(tmp_path / "a.csv", tea("1"), tea("2", total="6"), header=header)
+    path = written(tmp_path / "a.csv", tea("1", total="5"), tea("2", total="6"), header=header)
     (problem,) = prepared(path, map=tuple(mapped)).problems
     del problem["id"]
     assert problem == {
@@ -228,8 +228,8 @@ def test_what_is_said_of_the_values(tmp_path: Path) -> None:
     header = (*HEADER, "item_quantity", "currency")
     rows = [
         [*tea("1", total="4.5"), "1", "USD"],
-        [*tea("2", item_price="10"), "3", "USD"],
-        [*tea("3"), "1", "eur"],
+        [*tea("2", item_price="10", total="10"), "3", "USD"],
+        [*tea("3", total="5"), "1", "eur"],
     ]
     found = prepared(written(tmp_path / "a.csv", *rows, header=header))
     said = {
@@ -286,7 +286,8 @@ def test_errors_and_as_many_warnings_as_fit_are_shown_in_full(tmp_path: Path, co
 
 #: There would be nothing to send, or nobody to send it for.
 UNSENDABLE = (
-    "missing_reference_id", "ragged_row", "duplicate_order", "missing_account",
+    "missing_reference_id", "damaged_reference_id", "ragged_row", "duplicate_order",
+    "missing_account",
     "unknown_affiliate", "conflicting_accounts", "unreachable_customer", "bad_time",
     "time_is_now", "no_time", "bad_money", "missing_price", "missing_quantity", "zero_quantity",
     "negative_quantity", "unreadable_quantity",
