@@ -4,6 +4,7 @@
     ├── UsageError                exit 2    an option, a path or a setting is not usable
     │   └── MappingError          exit 2    the columns of an export cannot be mapped to fields
     ├── SourceError               exit 1    an export is there, but cannot be read as orders
+    ├── BooksDoNotBalance         exit 1    a row or an amount got lost on the way: a bug, told
     ├── StorageError              exit 1    the job folder: full, read-only, or not ours to write
     │   └── CheckpointError       exit 1    the checkpoint is damaged, or from a newer version
     ├── SafetyStop                exit 4    stopped for safety, or since Shout refuses or is down
@@ -51,6 +52,16 @@ class SourceError(BackfillError):
     def __init__(self, path: Path | str, message: str, *, hint: str | None = None) -> None:
         super().__init__(f"{path}: {message}", hint=hint)
         self.path = path
+
+
+class BooksDoNotBalance(BackfillError):
+    """What was prepared is not what was read, to the row and the cent; nothing is sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            hint="nothing more is sent; this is a bug in backfill: please report it with this line",
+        )
 
 
 class StorageError(BackfillError):

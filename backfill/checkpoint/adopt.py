@@ -18,6 +18,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from backfill.checkpoint import books
 from backfill.checkpoint.connection import storage_errors
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
@@ -96,6 +97,7 @@ def _merge(db: sqlite3.Connection) -> Adopted:
     db.execute("CREATE INDEX temp.matched_by_new_id ON matched (new_id)")
     db.execute(_VERDICT)
     db.execute("CREATE INDEX temp.judged_by_new_id ON judged (new_id)")
+    books.before_merge(db)
     _drop_superseded(db)
     gone = _note_gone(db)
     new = _insert_new(db)
@@ -104,7 +106,10 @@ def _merge(db: sqlite3.Connection) -> Adopted:
     _take_problems(db)
     _take_decisions(db)
     db.execute("INSERT OR IGNORE INTO main.sources SELECT * FROM incoming.sources")
-    db.execute("INSERT OR REPLACE INTO main.meta SELECT * FROM incoming.meta")
+    books.after_merge(db)
+    db.execute(
+        "INSERT OR REPLACE INTO main.meta SELECT * FROM incoming.meta WHERE key <> 'export_cents'"
+    )
     verdicts = dict(db.execute("SELECT verdict, count(*) FROM judged GROUP BY verdict").fetchall())
     for table in ("matched", "judged", "placed"):
         db.execute(f"DROP TABLE temp.{table}")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from backfill.checkpoint import books
 from backfill.checkpoint.connection import now
 from backfill.checkpoint.schema import UNDOING, Claim, State
 from backfill.checkpoint.store import Checkpoint
@@ -319,6 +320,7 @@ def put_right(checkpoint: Checkpoint, ids: Sequence[int]) -> None:
     sets = ", ".join(f"{column} = changes.{column}" for column in taken.split())
     places = ", ".join("?" * len(ids))
     with checkpoint.writing() as db:
+        books.before_update(db, ids)
         db.execute(
             f"UPDATE orders SET {sets}, rule = NULL, reason = 'put right after its export changed'"
             f" FROM changes WHERE changes.order_id = orders.id AND orders.id IN ({places})",

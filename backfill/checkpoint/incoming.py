@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from backfill.checkpoint import books
 from backfill.checkpoint.bulk import BulkLoad
 from backfill.checkpoint.connection import connect, now, storage_errors
 from backfill.checkpoint.decisions import Decision, as_rows
@@ -55,6 +56,7 @@ class Incoming:
         self.path = folder / INCOMING_NAME
         self._sources: list[Source] = []
         self._decisions: list[Decision] = []
+        self._expected: books.Export | None = None
         with storage_errors(self.path):
             for leftover in folder.glob(f"{INCOMING_NAME}*"):
                 leftover.unlink()
@@ -91,10 +93,15 @@ class Incoming:
         """Add what was decided while reading, in this order."""
         self._decisions.extend(decisions)
 
+    def expect(self, orders: int, cents: int) -> None:
+        """What the orders must add up to, as the export was read."""
+        self._expected = books.Export(orders, cents)
+
     def finish(self, meta: dict[str, str]) -> Path:
         """Close the import; it is on disk, whole, when this returns.
 
         :raises StorageError: the disk is full; nothing is left of the import.
+        :raises BooksDoNotBalance: the orders are not those that were read; likewise.
         """
         try:
             self._bulk.commit()
@@ -110,6 +117,8 @@ class Incoming:
                         "INSERT INTO decisions VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
                         as_rows(self._decisions),
                     )
+                    if self._expected is not None:
+                        books.open_books(db, self._expected)
                     db.execute("COMMIT")
                     db.executescript(INDICES)
                     flushing.result()

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from backfill.checkpoint import ProblemRow, Source
 from backfill.checkpoint.incoming import Incoming
 from backfill.errors import MappingError, UsageError
+from backfill.prepare.books import MoneyBooks, RowBooks, RowCounts
 from backfill.prepare.draft import Draft, draft
 from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keys import KeyPlan
@@ -69,31 +70,40 @@ def prepare(
     :raises UsageError: an option, a mapping or a date order is missing or wrong.
     :raises SourceError: an export cannot be read.
     :raises StorageError: the job folder cannot be written.
+    :raises BooksDoNotBalance: a row that was read is in no order and in no list.
     """
     severity = severities(settings.severities)
     affiliates = Affiliates.read(settings.affiliates)
     sources = _open(settings, known, sha256)
     with progress.stage("reading", total=None, unit="rows") as stage:
-        surveyed, plan = survey(sources, folder, stage)
+        row_books = RowBooks([reader.table.source for reader, *_ in sources])
+        surveyed, plan = survey(sources, folder, stage, row_books)
     read_as = readings(surveyed, settings.date_order)
     rows = sum(one.rows for one in surveyed)
     incoming = Incoming(folder)
     try:
         with progress.stage("preparing", total=rows, unit="rows") as stage:
-            batches = _batches(surveyed, folder, incoming, stage)
-            chunks = _drafted(ahead(batches), plan, folder, read_as, affiliates, settings)
+            batches = _batches(surveyed, folder, incoming, stage, row_books)
+            chunks = _drafted(
+                ahead(batches), plan, folder, read_as, affiliates, settings, row_books
+            )
 
             def write(validated: Validated) -> None:
+                row_books.placed(validated.orders)
                 incoming.add_orders(validated.orders)
                 incoming.add_problems(validated.problems)
 
             next_id = 1
+            money_books = MoneyBooks(settings.currency)
             with behind(write) as hand_over, closing(ahead(chunks)) as drafts:
                 for drafted, context in drafts:
+                    money_books.add(drafted)
                     hand_over(validate(drafted, context, severity, next_id))
                     next_id += drafted.count
+        counts = row_books.close()
         for one in surveyed:
-            incoming.add_source(_source(one))
+            incoming.add_source(_source(one, counts[one.table.source]))
+        incoming.expect(money_books.orders, money_books.cents)
     except BaseException:
         incoming.discard()
         raise
@@ -155,7 +165,7 @@ def _require_customers(
 
 
 def _batches(
-    surveyed: Sequence[Surveyed], folder: Path, incoming: Incoming, stage: Stage
+    surveyed: Sequence[Surveyed], folder: Path, incoming: Incoming, stage: Stage, books: RowBooks
 ) -> Iterator[pa.Table]:
     """The second reading: every row of an order in the fields that are mapped in any source."""
     mapped = {field for one in surveyed for field in one.mapping.specs}
@@ -165,6 +175,7 @@ def _batches(
         for batch in spool.batches(folder, one.rows_file):
             rows, ignored = taken_rows(fields.apply(one.mapping, batch))
             if ignored.num_rows:
+                books.ignored(index, np.unique(ignored["_row"].to_numpy()))
                 incoming.add_problems(_ignored(ignored, one.table.source))
             if one.mapping.mended:
                 incoming.add_mended(_mended(rows))
@@ -206,16 +217,19 @@ def _drafted(
     read_as: Sequence[Reading],
     affiliates: Affiliates,
     settings: ImportSettings,
+    books: RowBooks,
 ) -> Iterator[tuple[Draft, Context]]:
     """Rows to orders, and orders to converted columns; a chunk at a time."""
     moment = datetime.now(UTC).replace(microsecond=0)
     for orders in whole_orders(batches, plan, folder):
-        orders, copies = take_once(orders, plan)
+        taken, copies = take_once(orders, plan)
+        if len(copies.repeated):
+            books.copies(orders.rows, taken.rows)
         context = Context(settings, moment, *copies)
-        yield draft(orders, read_as, affiliates, settings), context
+        yield draft(taken, read_as, affiliates, settings), context
 
 
-def _source(one: Surveyed) -> Source:
+def _source(one: Surveyed, counts: RowCounts) -> Source:
     table = one.table
     return Source(
         source=table.source,
@@ -233,5 +247,7 @@ def _source(one: Surveyed) -> Source:
             "mapping": {name: str(spec) for name, spec in one.mapping.specs.items()},
             "mended": one.mapping.mended,
             "rows_file": one.rows_file,
+            "rows_ignored": counts.ignored,
+            "rows_in_no_order": counts.in_no_order,
         },
     )

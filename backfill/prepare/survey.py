@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from backfill.errors import UsageError
 from backfill.prepare import convert
+from backfill.prepare.books import RowBooks
 from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
@@ -44,7 +45,10 @@ class Surveyed:
 
 
 def survey(
-    sources: Sequence[tuple[SourceReader, fields.Mapping, bool]], folder: Path, stage: Stage
+    sources: Sequence[tuple[SourceReader, fields.Mapping, bool]],
+    folder: Path,
+    stage: Stage,
+    books: RowBooks,
 ) -> tuple[list[Surveyed], KeyPlan]:
     """Read every source once: spool its rows, and gather evidence and order keys.
 
@@ -53,7 +57,7 @@ def survey(
     """
     keys = KeySurvey()
     surveyed = []
-    for reader, mapping, items_only in sources:
+    for index, (reader, mapping, items_only) in enumerate(sources):
         keys.start_source(joins=items_only)
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
@@ -63,6 +67,7 @@ def survey(
         ):
             for batch in batches:
                 write(batch)
+                books.read(index, batch["_row"].to_numpy())
                 _look(one, keys, taken_rows(fields.apply(narrow, batch))[0])
                 if inside is not None:
                     _look_at_money(one, inside, fields.apply(inside, batch))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.checkpoint import State
 from backfill.checkpoint.incoming import ORDERS
 from backfill.prepare import payload
+from backfill.prepare.books import unknown_totals
 from backfill.prepare.draft import Draft
 from backfill.prepare.validation.violations import Context
 
@@ -48,7 +48,9 @@ def order_records(draft: Draft, context: Context, fates: Mapping[int, Fate]) -> 
         "account_header": draft.accounts.header,
         "account_id": draft.accounts.id,
         "state": states,
-        "total_cents": pa.array(draft.total_cents, mask=_unknown_total(draft)),
+        "total_cents": pa.array(
+            draft.total_cents, mask=unknown_totals(draft, context.settings.currency)
+        ),
         "line_items": pa.array(np.diff(lines.starts)),
         "ordered_on": pc.utf8_slice_codeunits(order_texts["created_at"], 0, 10),
         "source_file": files,
@@ -100,14 +102,6 @@ def _created_at(draft: Draft) -> pa.Array:
         earliest = pc.if_else(sooner, times.values, earliest)
         moments = pc.if_else(sooner, times.instant, moments)
     return pc.coalesce(created, earliest)
-
-
-def _unknown_total(draft: Draft) -> npt.NDArray[np.bool_]:
-    """Orders whose total could not be read, or whose lines, that would make it, are not there."""
-    bad = pc.fill_null(draft.total.bad, False).to_numpy(zero_copy_only=False)
-    given = pc.is_valid(draft.total.values).to_numpy(zero_copy_only=False)
-    unknown: npt.NDArray[np.bool_] = bad | (~given & (np.diff(draft.lines.starts) == 0))
-    return unknown
 
 
 def _addresses(draft: Draft) -> tuple[pa.Array, pa.Array]:
