@@ -11,7 +11,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def srv(airflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def srv(airflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that stands for /srv after one run of the DAG: an export for each exit code."""
     srv = tmp_path_factory.mktemp("srv")
     for folder in ("exports", "jobs", "dags", "venv/bin"):
@@ -66,7 +65,7 @@ def srv(airflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         subprocess.run([airflow, *command], env=environment, check=True, capture_output=True)
     command = ["dags", "test", "backfill", "--dagfile-path", str(srv / "dags" / "backfill.py")]
     subprocess.run([airflow, *command], env=environment, check=False, capture_output=True)
-    yield srv
+    return srv
 
 
 def states(srv: Path) -> list[tuple[str, int]]:

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def crontab_line() -> str:
 
 
 @pytest.fixture
-def srv(tmp_path: Path, sandbox: SandboxProcess) -> Iterator[Path]:
+def srv(tmp_path: Path, sandbox: SandboxProcess) -> Path:
     """A folder that stands for /srv: settings, the credential, one job of three orders."""
     (tmp_path / "backfill.toml").write_text(
         f'api-url = "{sandbox.url}"\nprogress = "none"\n'
@@ -45,7 +44,7 @@ def srv(tmp_path: Path, sandbox: SandboxProcess) -> Iterator[Path]:
     (tmp_path / "venv" / "bin").mkdir(parents=True)
     (tmp_path / "venv" / "bin" / "backfill").symlink_to(BACKFILL)
     prepare(tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def prepare(srv: Path, **changes: str) -> None:
