@@ -124,6 +124,19 @@ def moment(value: str) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def encoding(value: str) -> str:
+    """An encoding that Python can read text in."""
+    import codecs
+
+    try:
+        "".encode(value)
+        return codecs.lookup(value).name
+    except (LookupError, ValueError):
+        raise WrongValueError(
+            f"{value!r} is not an encoding", "write it like utf-8, windows-1252 or shift_jis"
+        ) from None
+
+
 def currency(value: str) -> str:
     """A currency's code of three letters; comes out in capitals."""
     if not re.fullmatch(r"[A-Za-z]{3}", value):

@@ -202,6 +202,16 @@ def reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook to read")
     group.add_argument(
+        "--encoding", metavar="NAME", help="the encoding of a text file, such as windows-1252"
+    )
+    group.add_argument("--header-row", metavar="N", help="the row of the header, counted from 1")
+    group.add_argument(
+        "--accept-guesses",
+        action="store_true",
+        default=None,
+        help="use the columns that 'backfill inspect' only guessed",
+    )
+    group.add_argument(
         "--items", metavar="FILE", help="line items in a second file, joined on the order key"
     )
     group.add_argument(
@@ -213,6 +223,11 @@ def reading(parser: argparse.ArgumentParser) -> None:
         "--date-order",
         metavar="mdy|dmy|ymd",
         help="how to read dates such as 03/04/2021 where the column cannot tell",
+    )
+    group.add_argument(
+        "--decimal-mark",
+        metavar="point|comma",
+        help="how to read amounts such as 1.234 where the column cannot tell",
     )
     group.add_argument(
         "--currency", metavar="CODE", help="the currency of the orders (default: USD)"

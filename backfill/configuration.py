@@ -27,6 +27,9 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "format": checks.text,
     "mapping": checks.text,
     "sheet": checks.text,
+    "encoding": checks.encoding,
+    "header_row": checks.count("the number of a row"),
+    "accept_guesses": checks.switch,
     "items": checks.text,
     "affiliates": checks.text,
     "only_requested_history": checks.switch,
@@ -34,6 +37,7 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "user_id": checks.account_id,
     "timezone": checks.timezone,
     "date_order": checks.one_of("mdy", "dmy", "ymd"),
+    "decimal_mark": checks.one_of("point", "comma"),
     "currency": checks.currency,
     "region": checks.region,
     "reference_prefix": checks.text,
@@ -62,7 +66,7 @@ FLAG_CHECKS: dict[str, Callable[[str], Any]] = {
 #: Paths: those in the settings file start at its folder, all others at the working folder.
 PATHS = ("job", "mapping", "items", "affiliates")
 #: Tables of the settings file.
-TABLES = ("headers", "map", "rules")
+TABLES = ("headers", "map", "rules", "statuses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class _Place:
     headers: Sequence[_Given] = ()
     map: Sequence[_Given] = ()
     rules: Sequence[_Given] = ()
+    statuses: Sequence[_Given] = ()
     warnings: Sequence[str] = ()
 
 
@@ -220,10 +225,12 @@ class Configuration:
         return ImportSettings(
             exports=tuple(exports),
             map=tuple(self._pairs("map").items()),
-            severities=tuple(self._severities().items()),
+            severities=tuple(self._choices("rules", "error", "warning").items()),
+            statuses=tuple(self._choices("statuses", "import", "reject").items()),
             **self._account(),
             **self._files("mapping", "items", "affiliates"),
             **self._set("format", "sheet", "only_requested_history", "timezone", "date_order"),
+            **self._set("encoding", "header_row", "accept_guesses", "decimal_mark"),
             **self._set("currency", "region", "reference_prefix"),
         )
 
@@ -302,12 +309,13 @@ class Configuration:
             for given in getattr(place, table)
         )
 
-    def _severities(self) -> dict[str, Any]:
-        severity = checks.one_of("error", "warning")
+    def _choices(self, table: str, *choices: str) -> dict[str, Any]:
+        """A table in which every value is one of a few words."""
+        choice = checks.one_of(*choices)
         for place in self._places:
-            for given in place.rules:
-                _checked(given, lambda pair: severity(checks.pair(pair)[1]))
-        return self._pairs("rules")
+            for given in getattr(place, table):
+                _checked(given, lambda pair: choice(checks.pair(pair)[1]))
+        return self._pairs(table)
 
     def _header_lines(self) -> Iterable[_Given]:
         """The headers that go out, where an earlier place wins name by name."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 DateOrder = Literal["mdy", "dmy", "ymd"]
+DecimalMark = Literal["point", "comma"]
+StatusFate = Literal["import", "reject"]
 Severity = Literal["error", "warning"]
 ProgressKind = Literal["auto", "bar", "plain", "json", "none"]
 
@@ -37,6 +39,12 @@ class ImportSettings:
     map: tuple[tuple[str, str], ...] = ()
     """Pairs of a field and its SPEC, as ``--map FIELD=SPEC`` gives them."""
     sheet: str | None = None
+    encoding: str | None = None
+    """The encoding of text exports, as Python names it."""
+    header_row: int | None = None
+    """The row of the header, counted from 1."""
+    accept_guesses: bool = False
+    """Use the columns that were only guessed."""
     items: Path | None = None
     affiliates: Path | None = None
     only_requested_history: bool = False
@@ -45,9 +53,12 @@ class ImportSettings:
     timezone: str | None = None
     """An IANA name. None: naive times are taken as UTC, with a warning."""
     date_order: DateOrder | None = None
+    decimal_mark: DecimalMark | None = None
     currency: str = "USD"
     region: str = "US"
     reference_prefix: str = ""
+    statuses: tuple[tuple[str, StatusFate], ...] = ()
+    """Pairs of a value of the status column and what becomes of its orders."""
     severities: tuple[tuple[str, Severity], ...] = ()
     """Rules whose severity the user has set otherwise."""
 
