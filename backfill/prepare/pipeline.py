@@ -23,6 +23,7 @@ from backfill.errors import MappingError, UsageError
 from backfill.prepare.books import MoneyBooks, RowBooks, RowCounts
 from backfill.prepare.draft import Draft, draft
 from backfill.prepare.drafting.by_source import Reading
+from backfill.prepare.grouping import keyless
 from backfill.prepare.grouping.keys import KeyPlan
 from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind
@@ -104,6 +105,13 @@ def prepare(
         for one in surveyed:
             incoming.add_source(_source(one, counts[one.table.source]))
         incoming.expect(money_books.orders, money_books.cents)
+        incoming.add_decisions(
+            keyless.decisions(
+                [one.mapping for one in surveyed],
+                [one.table.source for one in surveyed],
+                [one.keyless for one in surveyed],
+            )
+        )
     except BaseException:
         incoming.discard()
         raise
@@ -225,7 +233,7 @@ def _drafted(
         taken, copies = take_once(orders, plan)
         if len(copies.repeated):
             books.copies(orders.rows, taken.rows)
-        context = Context(settings, moment, *copies)
+        context = Context(settings, moment, *copies, plan.held_back(taken.rows))
         yield draft(taken, read_as, affiliates, settings), context
 
 

@@ -20,6 +20,7 @@ from backfill.errors import UsageError
 from backfill.prepare import convert
 from backfill.prepare.books import RowBooks
 from backfill.prepare.drafting.by_source import Reading
+from backfill.prepare.grouping.keyless import KeylessRows, continuing, proves_first_row
 from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead
@@ -42,6 +43,7 @@ class Surveyed:
     rows: int = 0
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
     money: convert.MoneyEvidence | None = None
+    keyless: KeylessRows = field(default_factory=lambda: KeylessRows(0, 0, None))
 
 
 def survey(
@@ -58,7 +60,8 @@ def survey(
     keys = KeySurvey()
     surveyed = []
     for index, (reader, mapping, items_only) in enumerate(sources):
-        keys.start_source(joins=items_only)
+        first_row = proves_first_row(mapping, items_only=items_only)
+        keys.start_source(joins=items_only, first_row=first_row)
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
         with (
@@ -68,12 +71,20 @@ def survey(
             for batch in batches:
                 write(batch)
                 books.read(index, batch["_row"].to_numpy())
-                _look(one, keys, taken_rows(fields.apply(narrow, batch))[0])
+                taken = taken_rows(fields.apply(narrow, batch))[0]
+                keys.add(
+                    _array(taken, "reference_id"),
+                    taken["_row"].to_numpy(),
+                    continuing(mapping, batch, taken),
+                )
+                _look(one, taken)
                 if inside is not None:
                     _look_at_money(one, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
         surveyed.append(one)
+    for one, keyless in zip(surveyed, keys.keyless_rows(), strict=True):
+        one.keyless = keyless
     return surveyed, keys.finish()
 
 
@@ -104,8 +115,7 @@ def readings(surveyed: Sequence[Surveyed], date_order: DateOrder | None) -> list
     return result
 
 
-def _look(one: Surveyed, keys: KeySurvey, rows: pa.Table) -> None:
-    keys.add(_array(rows, "reference_id"), rows["_row"].to_numpy())
+def _look(one: Surveyed, rows: pa.Table) -> None:
     for name in one.mapping.specs.keys() & fields.TIME_FIELDS:
         seen = convert.survey_times(_array(rows, name))
         one.times[name] = one.times[name] | seen if name in one.times else seen

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.prepare.convert import text_bytes
+from backfill.prepare.grouping.keyless import Continuing, KeylessRows
 
 #: Keys that are compared at once, each with the one before it.
 COMPARED_AT_ONCE = 1 << 18
@@ -36,28 +37,41 @@ class KeySurvey:
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._keyed: list[npt.NDArray[np.bool_]] = []
         self._starts: list[Indices] = []
+        self._continuing: list[_ContinuingRows] = []
 
-    def start_source(self, *, joins: bool = False) -> None:
+    def start_source(self, *, joins: bool = False, first_row: bool | None = False) -> None:
         """A new source begins; its rows come after all that were seen.
 
         :param joins: it holds line items of orders that stand in another source.
+        :param first_row: whether rows without a key are lines of the order above; None where the
+            keys have to prove it, by never being repeated in the next row.
         """
+        self._continuing.append(_ContinuingRows(first_row))
         self._bases.append(self._end)
         self._ends.append(self._end)
         self._joins.append(joins)
         self._last_key: str | None = None
 
-    def add(self, keys: pa.Array, rows: Indices) -> None:
-        """Take a batch: the order key (null: none) and the row number of each row."""
+    def add(self, keys: pa.Array, rows: Indices, continuing: Continuing | None = None) -> None:
+        """Take a batch: the order key (null: none) and the row number of each row.
+
+        :param continuing: rows that belong to the order of the row above.
+        """
         if not len(rows):
             return
         positions = rows + self._bases[-1]
         begins = np.ones(len(rows), dtype=bool)
         same = pc.fill_null(pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1)), False)
         begins[1:] = ~same.to_numpy(zero_copy_only=False)
+        self._continuing[-1].repeats |= not begins.all()
         first = keys[0].as_py()
         begins[0] = first is None or first != self._last_key
         self._last_key = keys[len(keys) - 1].as_py()
+        if continuing is not None:
+            is_first = len(self._bases) - 1 not in self._firsts
+            begins[1:] &= ~continuing.rows[1:]
+            begins[0] &= is_first or not continuing.rows[0]
+            self._continuing[-1].add(positions, continuing, is_first)
         of_runs = keys.filter(pa.array(begins))
         self._keys.append(of_runs)
         self._hashes.append(text_bytes.hashes(of_runs))
@@ -72,6 +86,12 @@ class KeySurvey:
         starts = np.concatenate([*self._starts, np.array([self._end])]).astype(np.int64)
         self._starts.clear()
         return KeyPlan(self._sources(), starts, codes)
+
+    def keyless_rows(self) -> list[KeylessRows]:
+        """Of each source, what became of its rows without a key that continue the row above."""
+        return [
+            each.counted(base) for each, base in zip(self._continuing, self._bases, strict=True)
+        ]
 
     def _codes(self) -> npt.NDArray[np.int32] | None:
         """Of each run the first run with its key; None where no key has two."""
@@ -120,7 +140,39 @@ class KeySurvey:
 
     def _sources(self) -> Sources:
         bases = np.array(self._bases, dtype=np.int64)
-        return Sources(bases, self._firsts, self._ends, self._joins)
+        held = [np.empty(0, dtype=np.int64), *(each.held_back() for each in self._continuing)]
+        return Sources(bases, self._firsts, self._ends, self._joins, np.concatenate(held))
+
+
+class _ContinuingRows:
+    """The rows of one source that continue the row above, by their positions."""
+
+    def __init__(self, first_row: bool | None) -> None:
+        self._first_row = first_row
+        self.repeats = False
+        """a key was repeated in the next row"""
+        self._rows: list[Indices] = []
+        self._doubtful: list[Indices] = []
+
+    def add(self, positions: Indices, found: Continuing, is_first: bool) -> None:
+        """Take the rows of a batch; nothing is above the first row of a source."""
+        above = np.ones(len(positions), dtype=bool)
+        above[0] = not is_first
+        self._rows.append(positions[found.rows & above])
+        self._doubtful.append(positions[found.doubtful & above])
+
+    def held_back(self) -> Indices:
+        """Those that are not proved to be lines of the order above."""
+        if self._first_row:
+            return np.empty(0, dtype=np.int64)
+        proved = self._first_row is None and not self.repeats
+        held = self._doubtful if proved else self._rows
+        return np.concatenate([np.empty(0, dtype=np.int64), *held])
+
+    def counted(self, base: int) -> KeylessRows:
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *self._rows])
+        first = int(rows[0]) - base if len(rows) else None
+        return KeylessRows(len(rows), len(self.held_back()), first)
 
 
 def _follow_their_like(
@@ -147,6 +199,8 @@ class Sources:
     """the position after each source's last row"""
     joins: list[bool]
     """sources of line items, whose rows belong to orders of other sources"""
+    held_back: Indices
+    """positions of rows without a key that may belong to the order of the row above"""
 
 
 class KeyPlan:
@@ -185,6 +239,12 @@ class KeyPlan:
         sources = rows["_source"].to_numpy()
         positions: Indices = numbers + self.sources.bases[sources]
         return positions
+
+    def held_back(self, rows: pa.Table) -> Indices:
+        """The rows (indices) that hold their order back, as they may not belong to it."""
+        if not len(self.sources.held_back):
+            return self.sources.held_back
+        return np.flatnonzero(np.isin(self.positions(rows), self.sources.held_back))
 
     def codes(self, positions: Indices) -> npt.NDArray[np.int32]:
         """The number of the order that each position belongs to: that of the order's first run."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from backfill.errors import MappingError
 from backfill.prepare.mapping import formats
-from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderValues, RowRule
+from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderKey, OrderValues, RowRule
 from backfill.prepare.mapping.guess import column_key, guess
 from backfill.prepare.mapping.packed import PackedColumns
 from backfill.prepare.mapping.spec import Spec, parse_spec
@@ -71,6 +71,9 @@ class Mapping:
     order_values: OrderValues = "repeated"
     """where order-level values stand: on an order's ``first_row``, ``repeated`` on each row, or
     on the first with a literal zero on the rest"""
+    order_key: OrderKey | None = None
+    """where the order key stands: on an order's ``first_row`` only, or on ``every_row``; None
+    where the export itself has to prove it"""
     blank: frozenset[str] = frozenset()
     """texts that mean an empty cell"""
     rows: tuple[RowRule, ...] = ()
@@ -145,6 +148,7 @@ def build_mapping(
         title=format.title,
         specs=specs,
         order_values=format.order_values,
+        order_key=format.order_key,
         blank=format.blank,
         rows=_rules_that_apply(format.rows, finder),
         packed=packing,

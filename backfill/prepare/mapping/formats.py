@@ -35,9 +35,12 @@ ENOUGH = 0.6
 
 OrderValues = Literal["first_row", "repeated", "zero_on_rest"]
 _ORDER_VALUES: Final = ("first_row", "repeated", "zero_on_rest")
+#: Where the order key stands: on an order's first row only, or on every row.
+OrderKey = Literal["first_row", "every_row"]
+_ORDER_KEYS: Final = ("first_row", "every_row")
 _CONDITION_KEYS: Final = ("field", "column", "values", "pattern", "blank")
 _SECTIONS: Final = {
-    "": ("name", "title", "order_values", "blank"),
+    "": ("name", "title", "order_values", "order_key", "blank"),
     "recognise": ("required", "telling"),
     "aliases": None,
     "fields": None,
@@ -103,6 +106,8 @@ class Format:
     fields: Mapping[str, str] = field(default_factory=dict)
     """each field's SPEC, as text"""
     order_values: OrderValues = "repeated"
+    order_key: OrderKey | None = None
+    """None: the export itself has to prove it"""
     blank: frozenset[str] = frozenset()
     rows: tuple[RowRule, ...] = ()
     packed: Packed | None = None
@@ -250,6 +255,11 @@ class _Reader:
             raise self._wrong(
                 f"order_values is {order_values!r}", f"it is one of {', '.join(_ORDER_VALUES)}"
             )
+        order_key = content.get("order_key")
+        if order_key not in (None, *_ORDER_KEYS):
+            raise self._wrong(
+                f"order_key is {order_key!r}", f"it is one of {', '.join(_ORDER_KEYS)}"
+            )
         packed = self._table(content, "packed")
         name = self._text(content, "name", self._path.stem)
         return Format(
@@ -266,6 +276,7 @@ class _Reader:
                 for each, spec in self._table(content, "fields").items()
             },
             order_values=order_values,
+            order_key=order_key,
             blank=frozenset(self._texts(content, "blank")),
             rows=tuple(map(self._row_rule, self._tables(content, "rows"))),
             packed=self._packed(packed) if packed else None,

@@ -64,6 +64,8 @@ def mapping_toml(
         '# Where an order\'s own values stand: on its "first_row", "repeated" on each of its rows,',
         '# or "zero_on_rest": on the first, with a literal 0 on the others.',
         f"order_values = {_quoted(mapping.order_values)}",
+        '# Where the order key stands: on an order\'s "first_row" only, or on "every_row".',
+        f"order_key = {_quoted(mapping.order_key)}" if mapping.order_key else '# order_key = ""',
         "",
         *_fields(mapping, samples, remarks or {}),
         *_packed(packing),

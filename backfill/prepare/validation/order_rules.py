@@ -41,6 +41,10 @@ def missing_reference_id(draft: Draft, context: Context) -> Iterator[Violations]
     yield from at_orders(draft, is_null(draft.texts["reference_id"].values), "reference_id")
 
 
+def keyless_row(draft: Draft, context: Context) -> Iterator[Violations]:
+    yield from at_rows(draft, context.held_back, "reference_id")
+
+
 def damaged_reference_id(draft: Draft, context: Context) -> Iterator[Violations]:
     keys = draft.texts["reference_id"].values
     damaged = confirmed(text_bytes.holding(keys, _MAYBE_ROUNDED), keys, _ROUNDED)

@@ -69,6 +69,15 @@ RULES: tuple[Rule, ...] = (
         fixed_severity=True,
     ),
     Rule(
+        id="keyless_row",
+        severity="error",
+        title="Rows without an order key follow the order and may belong to it",
+        remedy='fill in their key, or write order_key = "first_row" in a mapping file if they do',
+        find=order_rules.keyless_row,
+        fixed_severity=True,
+        final=True,
+    ),
+    Rule(
         id="duplicate_order",
         severity="error",
         title="The order is in two exports with different contents",

@@ -56,6 +56,8 @@ class Context:
     """orders that begin in one source and go on in another"""
     contradictory: Indices
     """orders that stand in two sources in different words"""
+    held_back: Indices
+    """rows (indices into the chunk) without a key that may not belong to their order"""
 
 
 #: Finds the places in a chunk of orders that break one rule.

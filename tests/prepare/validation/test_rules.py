@@ -191,6 +191,7 @@ def test_every_rule_is_tested_here() -> None:
         "repeated_order",
         "joined_order",
         "duplicate_order",
+        "keyless_row",
         # By the row rules of a platform, in the golden tests; and an order grid, below.
         "voided",
         "refund",

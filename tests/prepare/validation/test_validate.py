@@ -54,7 +54,7 @@ def test_the_day_of_an_order_is_that_of_its_time_as_it_is_sent(tmp_path: Path) -
 
 def test_the_prefix_stands_before_the_key_wherever_the_key_goes(tmp_path: Path) -> None:
     """In the body and in the checkpoint; an order without a key does not get one by it."""
-    path = written(tmp_path / "a.csv", tea("1"), tea(""))
+    path = written(tmp_path / "a.csv", tea("1"), tea("", profile_name="Bea"))
     found = prepared(path, reference_prefix="old-")
     assert [order["reference_id"] for order in found.orders] == ["old-1", None]
     assert found.bodies["old-1"]["reference_id"] == "old-1"
@@ -287,7 +287,7 @@ def test_errors_and_as_many_warnings_as_fit_are_shown_in_full(tmp_path: Path, co
 #: There would be nothing to send, or nobody to send it for.
 UNSENDABLE = (
     "missing_reference_id", "damaged_reference_id", "ragged_row", "duplicate_order",
-    "missing_account",
+    "missing_account", "keyless_row",
     "unknown_affiliate", "conflicting_accounts", "unreachable_customer", "bad_time",
     "time_is_now", "no_time", "bad_money", "missing_price", "missing_quantity", "zero_quantity",
     "negative_quantity", "unreadable_quantity",
