@@ -21,9 +21,9 @@ from backfill.checkpoint import ProblemRow, Source
 from backfill.checkpoint.incoming import Incoming
 from backfill.errors import MappingError, UsageError
 from backfill.prepare.books import MoneyBooks, RowBooks, RowCounts
+from backfill.prepare.decisions import decisions
 from backfill.prepare.draft import Draft, draft
 from backfill.prepare.drafting.by_source import Reading
-from backfill.prepare.grouping import keyless
 from backfill.prepare.grouping.keys import KeyPlan
 from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind
@@ -105,13 +105,7 @@ def prepare(
         for one in surveyed:
             incoming.add_source(_source(one, counts[one.table.source]))
         incoming.expect(money_books.orders, money_books.cents)
-        incoming.add_decisions(
-            keyless.decisions(
-                [one.mapping for one in surveyed],
-                [one.table.source for one in surveyed],
-                [one.keyless for one in surveyed],
-            )
-        )
+        incoming.add_decisions(decisions(surveyed, settings))
     except BaseException:
         incoming.discard()
         raise

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from backfill.checkpoint.decisions import SettledBy
 from backfill.errors import MappingError
 from backfill.prepare.mapping import formats
 from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderKey, OrderValues, RowRule
@@ -80,6 +81,8 @@ class Mapping:
     packed: PackedColumns | None = None
     mended: bool = False
     """the export is a ``rejected_rows.csv`` that came back"""
+    settled_by: Map[str, SettledBy] = field(default_factory=dict)
+    """who said which column each mapped field is"""
     digits: frozenset[str] = field(default_factory=frozenset)
     """columns whose cells lose Excel's text marker, an apostrophe before digits"""
 
@@ -153,8 +156,18 @@ def build_mapping(
         rows=_rules_that_apply(format.rows, finder),
         packed=packing,
         mended=all(column in columns for column in MENDED_COLUMNS[:2]),
+        settled_by=_settled_by(specs, map, mapping_file),
         digits=frozenset(_digit_columns(specs)),
     )
+
+
+def _settled_by(
+    specs: Map[str, Spec], map: Sequence[tuple[str, str]], mapping_file: Path | None
+) -> dict[str, SettledBy]:
+    """Who mapped each field: ``--map``, the mapping file, or the platform."""
+    otherwise = SettledBy.PLATFORM if mapping_file is None else SettledBy.MAPPING
+    mapped = {_known_field(name) for name, text in map if text.strip()}
+    return {each: SettledBy.OPTION if each in mapped else otherwise for each in specs}
 
 
 def _lay_over(specs: dict[str, Spec], map: Sequence[tuple[str, str]], finder: _Finder) -> set[str]:

@@ -1,0 +1,269 @@
+"""Every choice that was made while an export was read, collected in one place.
+
+A choice is a :class:`~backfill.checkpoint.decisions.Decision`: what was chosen, who settled it,
+what the data says for and against it, and the option that decides otherwise. ``pipeline`` stores
+the list, ``inspect`` prints it, and the reports show it under "How this export was read".
+
+To have a choice shown, write a function ``(source: ReadSource, settings: ImportSettings) ->
+Iterator[Decision]`` in the room that makes the choice, or below, and list it in
+:data:`OF_A_SOURCE` (choices about one table of an export) or :data:`OF_THE_IMPORT` (choices that
+hold for all of them). Where the evidence is gathered in the first reading, keep it in
+:class:`~backfill.prepare.survey.Surveyed`. Examples never hold personal data: leave out names,
+phone numbers, e-mail and street addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, Protocol
+
+from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
+from backfill.prepare import convert
+from backfill.prepare.grouping import keyless
+from backfill.prepare.mapping import fields, formats
+from backfill.prepare.reading.source import SourceTable
+from backfill.settings import ImportSettings
+
+_DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+_ORDER_VALUES: Final = {
+    "first_row": "on the first row of each order",
+    "repeated": "on every row of the order",
+    "zero_on_rest": "on the first row of each order; 0 on the others is blank",
+}
+
+
+class ReadSource(Protocol):
+    """One table of an export after it was read for evidence."""
+
+    @property
+    def table(self) -> SourceTable: ...
+
+    @property
+    def mapping(self) -> fields.Mapping: ...
+
+    @property
+    def times(self) -> Mapping[str, convert.TimeEvidence]: ...
+
+    @property
+    def money(self) -> convert.MoneyEvidence | None: ...
+
+    @property
+    def items_only(self) -> bool: ...
+
+    @property
+    def keyless(self) -> keyless.KeylessRows: ...
+
+
+def decisions(sources: Sequence[ReadSource], settings: ImportSettings) -> list[Decision]:
+    """Every choice behind the orders of these sources, source by source, then for all of them."""
+    made = [
+        decision
+        for source in sources
+        for about in OF_A_SOURCE
+        for decision in about(source, settings)
+    ]
+    return made + [decision for about in OF_THE_IMPORT for decision in about(sources, settings)]
+
+
+# --- how the file was read -----------------------------------------------------------------------
+
+
+def _file(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    table = source.table
+    if table.encoding is not None:
+        yield _about(source, "encoding", table.encoding, override="--encoding NAME")
+    if table.delimiter is not None:
+        yield _about(source, "delimiter", _DELIMITERS.get(table.delimiter, table.delimiter))
+    yield _about(source, "header row", str(table.header_row), override="--header-row N")
+    if table.sheet is not None:
+        settled_by = SettledBy.OPTION if settings.sheet else SettledBy.DEFAULT
+        yield _about(source, "sheet", table.sheet, settled_by, override="--sheet NAME")
+
+
+# --- what the columns are ------------------------------------------------------------------------
+
+
+def _platform(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    mapping = source.mapping
+    if settings.mapping is not None:
+        settled_by = SettledBy.MAPPING
+    elif settings.format is not None:
+        settled_by = SettledBy.OPTION
+    elif mapping.format == formats.UNKNOWN:
+        settled_by = SettledBy.DEFAULT
+    else:
+        settled_by = SettledBy.PROOF
+    yield _about(
+        source,
+        "platform",
+        f"{mapping.format} ({mapping.title})",
+        settled_by,
+        override="--format NAME",
+    )
+
+
+def _fields(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    mapping = source.mapping
+    for field, spec in mapping.specs.items():
+        settled_by = mapping.settled_by.get(field, SettledBy.PLATFORM)
+        yield _about(
+            source,
+            "field",
+            field,
+            settled_by,
+            column=str(spec),
+            override=f"--map {field}=COLUMN",
+        )
+
+
+def _order_values(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    if source.items_only:
+        return
+    if settings.mapping is not None:
+        settled_by = SettledBy.MAPPING
+    elif source.mapping.format in (formats.UNKNOWN, formats.GENERIC):
+        settled_by = SettledBy.DEFAULT
+    else:
+        settled_by = SettledBy.PLATFORM
+    yield _about(
+        source,
+        "order-level values",
+        _ORDER_VALUES[source.mapping.order_values],
+        settled_by,
+        override="order_values in a mapping file",
+    )
+
+
+def _rows_without_key(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    yield from keyless.decisions([source.mapping], [source.table.source], [source.keyless])
+
+
+# --- what the values mean ------------------------------------------------------------------------
+
+
+def _date_orders(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    for field, evidence in source.times.items():
+        proofs = {
+            "mdy": evidence.month_first,
+            "dmy": evidence.day_first,
+            "ymd": evidence.year_first,
+        }
+        if evidence.undecided is None and not any(proofs.values()):
+            continue  # ISO dates, names of months: nothing to decide
+        order = evidence.settle(settings.date_order).order
+        proven = settings.date_order is None and proofs[order] > 0
+        yield _about(
+            source,
+            "date order",
+            order,
+            SettledBy.OPTION
+            if settings.date_order
+            else SettledBy.PROOF
+            if proven
+            else SettledBy.DEFAULT,
+            column=source.mapping.column_of(field),
+            evidence=Evidence(
+                supporting=proofs[order],
+                contradicting=sum(proofs.values()) - proofs[order],
+                example=evidence.undecided,
+            ),
+            override="--date-order mdy|dmy|ymd",
+        )
+
+
+def _decimal_mark(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    money = source.money
+    if money is None or (money.point, money.comma, money.undecided) == (None, None, None):
+        return
+    mark = money.settle().decimal
+    example = money.comma if mark == "," else money.point
+    yield _about(
+        source,
+        "decimal mark",
+        "comma" if mark == "," else "point",
+        SettledBy.DEFAULT if example is None else SettledBy.PROOF,
+        evidence=Evidence(example=example or money.undecided),
+        override="--decimal-mark point|comma",
+    )
+
+
+# --- what holds for all sources ------------------------------------------------------------------
+
+
+def _time_zone(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
+    named = [source for source in sources if fields.ZONE in source.mapping.specs]
+    for source in named:
+        yield _about(
+            source,
+            "time zone",
+            "the zone named on the row",
+            SettledBy.PLATFORM,
+            column=source.mapping.column_of(fields.ZONE),
+            override="--map zone=",
+        )
+    if len(named) < len(sources):
+        yield _for_all(
+            "time zone",
+            settings.timezone or "UTC",
+            SettledBy.OPTION if settings.timezone else SettledBy.DEFAULT,
+            override="--timezone NAME",
+        )
+
+
+def _currency(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
+    yield _for_all("currency", settings.currency, override="--currency CODE")
+
+
+def _phone_region(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
+    if any("profile_phone_number" in source.mapping.specs for source in sources):
+        yield _for_all("phone region", settings.region, override="--region CODE")
+
+
+# --- the list ------------------------------------------------------------------------------------
+
+OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Decision]]]] = (
+    _file,
+    _platform,
+    _fields,
+    _order_values,
+    _rows_without_key,
+    _date_orders,
+    _decimal_mark,
+)
+OF_THE_IMPORT: Final[
+    Sequence[Callable[[Sequence[ReadSource], ImportSettings], Iterator[Decision]]]
+] = (_time_zone, _currency, _phone_region)
+
+
+def _about(
+    source: ReadSource,
+    what: str,
+    value: str,
+    settled_by: SettledBy = SettledBy.DEFAULT,
+    *,
+    column: str | None = None,
+    evidence: Evidence | None = None,
+    override: str | None = None,
+) -> Decision:
+    return Decision(
+        what=what,
+        source=source.table.source,
+        column=column,
+        value=value,
+        settled_by=settled_by,
+        evidence=evidence or Evidence(),
+        override=override,
+    )
+
+
+def _for_all(
+    what: str, value: str, settled_by: SettledBy = SettledBy.DEFAULT, *, override: str | None = None
+) -> Decision:
+    return Decision(
+        what=what,
+        source=None,
+        column=None,
+        value=value,
+        settled_by=settled_by,
+        override=override,
+    )
