@@ -106,12 +106,16 @@ def _fields(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
     mapping = source.mapping
     for field, spec in mapping.specs.items():
         settled_by = mapping.settled_by.get(field, SettledBy.PLATFORM)
+        guess = mapping.guesses.get(field)
+        if guess is not None and settings.accept_guesses:
+            settled_by = SettledBy.OPTION
         yield _about(
             source,
             "field",
             field,
             settled_by,
             column=str(spec),
+            evidence=None if guess is None else Evidence(note=f"a guess: {guess.why}"),
             override=f"--map {field}=COLUMN",
         )
 

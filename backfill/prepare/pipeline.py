@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 
 from backfill.checkpoint import ProblemRow, Source
 from backfill.checkpoint.incoming import Incoming
-from backfill.errors import MappingError, UsageError
 from backfill.prepare.books import MoneyBooks, RowBooks, RowCounts
 from backfill.prepare.decisions import decisions
 from backfill.prepare.draft import Draft, draft
@@ -27,11 +26,11 @@ from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keys import KeyPlan
 from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind
-from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.affiliates import Affiliates
-from backfill.prepare.reading import read, spool
+from backfill.prepare.reading import spool
 from backfill.prepare.reading.fingerprint import sha256_of
-from backfill.prepare.reading.source import SourceReader
+from backfill.prepare.sources import open_sources
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
 from backfill.prepare.validation.rules import (
     IGNORED_ROW,
@@ -43,9 +42,6 @@ from backfill.prepare.validation.validate import Validated, validate
 from backfill.prepare.validation.violations import Context
 from backfill.progress import Progress, Stage
 from backfill.settings import ImportSettings
-
-#: By any one of these an affiliate knows whose order it is.
-CUSTOMER_FIELDS = ("profile_name", "profile_phone_number", "profile_email")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +71,9 @@ def prepare(
     """
     severity = severities(settings.severities)
     affiliates = Affiliates.read(settings.affiliates)
-    sources = _open(settings, known, sha256)
+    sources = open_sources(settings, known, sha256)
     with progress.stage("reading", total=None, unit="rows") as stage:
-        row_books = RowBooks([reader.table.source for reader, *_ in sources])
+        row_books = RowBooks([source.reader.table.source for source in sources])
         surveyed, plan = survey(sources, folder, stage, row_books)
     read_as = readings(surveyed, settings.date_order)
     rows = sum(one.rows for one in surveyed)
@@ -110,60 +106,6 @@ def prepare(
         incoming.discard()
         raise
     return Prepared(incoming, rows)
-
-
-def _open(
-    settings: ImportSettings, known: Mapping[str, str], sha256: Callable[[Path], str]
-) -> list[tuple[SourceReader, fields.Mapping, bool]]:
-    """Every source with its mapping; all headers are settled before any row is read."""
-    readers: list[tuple[SourceReader, bool]] = []
-    for paths, items_only in ((settings.exports, False), ((settings.items,), True)):
-        given = [path for path in paths if path is not None]
-        if given:
-            found = read.open_sources(
-                given,
-                sheet=settings.sheet,
-                taken=known,
-                knows=formats.header_score,
-                sha256=sha256,
-            )
-            readers += [(reader, items_only) for reader in found]
-    # --map and --mapping speak of the columns of all sources; each source takes its own.
-    everywhere = {column for reader, _ in readers for column in reader.table.columns}
-    opened = []
-    for reader, items_only in readers:
-        mapping = fields.build_mapping(
-            formats.recognise(reader.table.columns, settings.format),
-            reader.table.columns,
-            map=settings.map,
-            mapping_file=settings.mapping,
-            items=items_only,
-            elsewhere=everywhere,
-        )
-        opened.append((reader, mapping, items_only))
-    if not opened:
-        raise UsageError("no export was given", hint="name the files to import")
-    _require_customers(opened, settings)
-    return opened
-
-
-def _require_customers(
-    opened: Sequence[tuple[SourceReader, fields.Mapping, bool]], settings: ImportSettings
-) -> None:
-    """Refuse exports that name no customer anywhere, unless the user wants to go without.
-
-    :raises MappingError: no column of an export is mapped to the customer.
-    """
-    if any(not spec.strip() for field, spec in settings.map if field in CUSTOMER_FIELDS):
-        return
-    for reader, mapping, items_only in opened:
-        if not items_only and not any(field in mapping.specs for field in CUSTOMER_FIELDS):
-            raise MappingError(
-                f"{reader.table.source}: no column is mapped to the customer, so nobody could "
-                f"tell whose orders these are; the columns are {', '.join(reader.table.columns)}",
-                hint="give --map profile_name=COLUMN (a customer number will do), or go without "
-                "with --map profile_name=",
-            )
 
 
 def _batches(

@@ -26,7 +26,8 @@ from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead
 from backfill.prepare.mapping import fields
 from backfill.prepare.reading import spool
-from backfill.prepare.reading.source import SourceReader, SourceTable
+from backfill.prepare.reading.source import SourceTable
+from backfill.prepare.sources import MappedSource
 from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.progress import Stage
 from backfill.settings import DateOrder
@@ -47,19 +48,19 @@ class Surveyed:
 
 
 def survey(
-    sources: Sequence[tuple[SourceReader, fields.Mapping, bool]],
+    sources: Sequence[MappedSource],
     folder: Path,
     stage: Stage,
     books: RowBooks,
 ) -> tuple[list[Surveyed], KeyPlan]:
     """Read every source once: spool its rows, and gather evidence and order keys.
 
-    :param sources: a reader, its mapping, and whether it holds line items only.
     :raises SourceError: a source turns out to be damaged further down.
     """
     keys = KeySurvey()
     surveyed = []
-    for index, (reader, mapping, items_only) in enumerate(sources):
+    for index, source in enumerate(sources):
+        reader, mapping, items_only = source.reader, source.mapping, source.items_only
         first_row = proves_first_row(mapping, items_only=items_only)
         keys.start_source(joins=items_only, first_row=first_row)
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))

@@ -6,9 +6,8 @@ what it found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +15,10 @@ import pyarrow as pa
 from backfill.prepare import convert
 from backfill.prepare.convert.cells import clean
 from backfill.prepare.mapping import fields, formats
-from backfill.prepare.mapping.build import lacks
-from backfill.prepare.mapping.guess import Guess, guess
+from backfill.prepare.mapping.build import MUST_BE_DECIDED, lacks
+from backfill.prepare.mapping.guess import Guess
 from backfill.prepare.reading.source import SourceReader, SourceTable
+from backfill.prepare.sources import MappedSource, map_sources
 from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.settings import ImportSettings
 
@@ -37,6 +37,10 @@ class Series:
     guesses: Mapping[str, Guess]
     """what nobody has mapped: the best guess, by field"""
     items_only: bool
+    with_items: bool = False
+    """the line items of its orders are in another export"""
+    left_out: frozenset[str] = frozenset()
+    """fields that the user wants to go without"""
     tables: list[SourceTable] = field(default_factory=list)
     skipped: tuple[str, ...] = ()
     """sheets of the workbook, or files of the archive, that are left"""
@@ -72,7 +76,17 @@ class Series:
     @property
     def missing(self) -> list[str]:
         """What no order can do without and is not mapped for sure, in words."""
-        return lacks(self.settled, items=self.items_only)
+        return lacks(
+            self.settled,
+            items=self.items_only,
+            with_items=self.with_items,
+            left_out=self.left_out,
+        )
+
+    @property
+    def undecided(self) -> list[str]:
+        """The guessed fields that an import would not go without."""
+        return [each for each in MUST_BE_DECIDED if each in self.guesses]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +105,7 @@ class Inspection:
     @property
     def complete(self) -> bool:
         """Whether everything that an order needs is mapped for sure."""
-        return not any(one.missing for one in self.series)
+        return not any(one.missing or one.undecided for one in self.series)
 
 
 def inspect(
@@ -108,62 +122,29 @@ def inspect(
     :raises SourceError: a source turns out to be damaged further down.
     """
     readers = [*((each, False) for each in sources), *((each, True) for each in items)]
-    everywhere = {column for reader, _ in readers for column in reader.table.columns}
     found: dict[tuple[bool, tuple[str, ...]], Series] = {}
-    for reader, items_only in readers:
-        batches = reader.batches()
-        first = next(batches, None)
-        key = (items_only, reader.table.columns)
+    for source in map_sources(readers, settings, complete=False):
+        reader = source.reader
+        key = (source.items_only, reader.table.columns)
         if key not in found:
-            found[key] = _series(reader.table, first, settings, everywhere, items_only=items_only)
+            found[key] = _series(source, settings, with_items=bool(items))
         series = found[key]
         series.tables.append(reader.table)
         series.skipped = tuple(dict.fromkeys((*series.skipped, *reader.skipped_sheets)))
-        for batch in _with_first(first, batches):
+        for batch in reader.batches():
             _look(series, batch, settings)
     return Inspection(tuple(found.values()), settings)
 
 
-def _with_first(first: pa.Table | None, others: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    return others if first is None else chain([first], others)
-
-
-def _series(
-    table: SourceTable,
-    first: pa.Table | None,
-    settings: ImportSettings,
-    everywhere: set[str],
-    *,
-    items_only: bool,
-) -> Series:
-    """How sources with these columns are read; guesses stand in for what is not mapped."""
-    format = formats.recognise(table.columns, settings.format)
-
-    def built(guesses: Mapping[str, Guess]) -> fields.Mapping:
-        return fields.build_mapping(
-            format,
-            table.columns,
-            map=[*((each, found.spec) for each, found in guesses.items()), *settings.map],
-            mapping_file=settings.mapping,
-            items=items_only,
-            elsewhere=everywhere,
-            complete=False,
-        )
-
-    sure = built({})
-    said = {*sure.specs, *(name for name, _ in settings.map)}
-    used = {column for spec in sure.specs.values() for column in spec.columns}
-    guesses: dict[str, Guess] = {}
-    if lacks(sure.specs, items=items_only):
-        free = [column for column in table.columns if column not in used]
-        guesses = {each: one for each, one in guess(free, first).items() if each not in said}
-    mapping = built(guesses)
+def _series(source: MappedSource, settings: ImportSettings, *, with_items: bool) -> Series:
     return Series(
-        format=format,
-        mapping=mapping,
-        guesses={each: one for each, one in guesses.items() if each in mapping.specs},
-        items_only=items_only,
-        column_samples={column: [] for column in table.columns},
+        format=source.format,
+        mapping=source.mapping,
+        guesses={} if settings.accept_guesses else source.mapping.guesses,
+        items_only=source.items_only,
+        with_items=with_items,
+        left_out=frozenset(field for field, spec in settings.map if not spec.strip()),
+        column_samples={column: [] for column in source.reader.table.columns},
     )
 
 

@@ -18,7 +18,7 @@ from backfill.checkpoint.decisions import SettledBy
 from backfill.errors import MappingError
 from backfill.prepare.mapping import formats
 from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderKey, OrderValues, RowRule
-from backfill.prepare.mapping.guess import column_key, guess
+from backfill.prepare.mapping.guess import Guess, column_key
 from backfill.prepare.mapping.packed import PackedColumns
 from backfill.prepare.mapping.spec import Spec, parse_spec
 
@@ -52,6 +52,9 @@ ZONE: Final = "zone"
 #: All that can be mapped.
 FIELDS: Final = (*ORDER_FIELDS, *ACCOUNT_FIELDS, *LINE_FIELDS, ZONE)
 
+#: Fields that change what is sent, or whether: a guess at one of them is never passed over.
+MUST_BE_DECIDED: Final = ("cancelled_at", "status", "total", "currency", *LINE_FIELDS)
+
 _ORDER_KEY: Final = "reference_id"
 #: Taken from any export that bears them. ``user_id`` is not: other platforms call their own
 #: customers so, and orders would land in a stranger's account.
@@ -81,8 +84,10 @@ class Mapping:
     packed: PackedColumns | None = None
     mended: bool = False
     """the export is a ``rejected_rows.csv`` that came back"""
-    settled_by: Map[str, SettledBy] = field(default_factory=dict)
+    settled_by: Map[str, SettledBy] = field(default_factory=dict, compare=False)
     """who said which column each mapped field is"""
+    guesses: Map[str, Guess] = field(default_factory=dict, compare=False)
+    """those of the mapped fields whose column was guessed"""
     digits: frozenset[str] = field(default_factory=frozenset)
     """columns whose cells lose Excel's text marker, an apostrophe before digits"""
 
@@ -111,22 +116,31 @@ def build_mapping(
     map: Sequence[tuple[str, str]] = (),
     mapping_file: Path | None = None,
     items: bool = False,
+    with_items: bool = False,
     elsewhere: Collection[str] = (),
+    guesses: Map[str, Guess] | None = None,
+    accept_guesses: bool = False,
     complete: bool = True,
 ) -> Mapping:
     """Settle which column is which field.
 
-    A mapping file takes the place of the recognised format; ``map`` goes over either. Columns
-    match by their exact name, else by it without case, spaces and punctuation.
+    A mapping file replaces the recognised format; ``map`` overrides both. A column that ``map``
+    names for one field no longer serves another. Columns match by their exact name, else by it
+    without case, spaces and punctuation; a column that nobody named is used only if it has
+    exactly a field's name.
 
     :param map: pairs of a field and its SPEC; an empty SPEC leaves the field unmapped.
     :param items: the export holds line items only (``--items``): of its columns only the order
-        key and the line fields are taken.
+        key and the line fields are used.
+    :param with_items: the line items of this export's orders are in another one.
     :param elsewhere: columns of the other exports that the same options are for. A SPEC may name
-        them; where it names nothing else, it says nothing for this export.
-    :param complete: refuse a mapping without a field that every order must have.
-    :raises MappingError: an unknown field or column, a SPEC that cannot be read, or an order
-        without a field that it must have.
+        them; where it names nothing else, it does not concern this export.
+    :param guesses: the likeliest columns of fields that nobody has mapped.
+    :param accept_guesses: use them.
+    :param complete: refuse a mapping that lacks a field which every order needs, or that leaves
+        a guess undecided which would change what is sent.
+    :raises MappingError: an unknown field or column, a SPEC that cannot be read, or a mapping
+        that is not complete.
     """
     if mapping_file is not None:
         format = formats.load(mapping_file)
@@ -143,9 +157,18 @@ def build_mapping(
         specs |= {each: Spec.of_column(packing.shown) for each in packing.grammar.fields}
     unmapped = _lay_over(specs, map, finder)
     specs = {each: spec for each, spec in specs.items() if each in wanted}
-    lacking = lacks(specs, items=items, left_out=unmapped)
-    if complete and lacking:
-        raise _incomplete(lacking, specs, format, finder.columns)
+    settled_by = _settled_by(specs, map, mapping_file)
+    open_guesses = _open_guesses(guesses or {}, specs, unmapped, wanted)
+    if accept_guesses:
+        accepted, open_guesses = open_guesses, {}
+        specs |= {each: parse_spec(found.spec) for each, found in accepted.items()}
+        settled_by |= dict.fromkeys(accepted, SettledBy.DEFAULT)
+    else:
+        accepted = {}
+    lacking = lacks(specs, items=items, with_items=with_items, left_out=unmapped)
+    undecided = [each for each in MUST_BE_DECIDED if each in open_guesses]
+    if complete and (lacking or undecided):
+        raise incomplete(lacking, open_guesses, format, finder.columns)
     return Mapping(
         format=format.name,
         title=format.title,
@@ -156,9 +179,28 @@ def build_mapping(
         rows=_rules_that_apply(format.rows, finder),
         packed=packing,
         mended=all(column in columns for column in MENDED_COLUMNS[:2]),
-        settled_by=_settled_by(specs, map, mapping_file),
+        settled_by=settled_by,
+        guesses=accepted,
         digits=frozenset(_digit_columns(specs)),
     )
+
+
+def _open_guesses(
+    guesses: Map[str, Guess],
+    specs: Map[str, Spec],
+    unmapped: Collection[str],
+    wanted: Collection[str],
+) -> dict[str, Guess]:
+    """The guesses for fields that nobody mapped, of columns that serve no other field."""
+    used = {column for spec in specs.values() for column in spec.columns}
+    return {
+        each: found
+        for each, found in guesses.items()
+        if each in wanted
+        and each not in specs
+        and each not in unmapped
+        and not used.intersection(parse_spec(found.spec).columns)
+    }
 
 
 def _settled_by(
@@ -173,6 +215,7 @@ def _settled_by(
 def _lay_over(specs: dict[str, Spec], map: Sequence[tuple[str, str]], finder: _Finder) -> set[str]:
     """Put the user's SPECs over those that are there; returns the fields left out on purpose."""
     unmapped: set[str] = set()
+    chosen: set[str] = set()
     for name, text in map:
         each = _known_field(name)
         if not text.strip():
@@ -183,7 +226,20 @@ def _lay_over(specs: dict[str, Spec], map: Sequence[tuple[str, str]], finder: _F
         spec = _strict_spec(text, finder, f"--map {each}={text}")
         if spec is not None:
             specs[each] = spec
+            chosen.add(each)
+    _take_away(specs, chosen)
     return unmapped
+
+
+def _take_away(specs: dict[str, Spec], chosen: Collection[str]) -> None:
+    """A column that the user gave to one field serves no other, but where the user says so."""
+    claimed = {column for each in chosen for column in specs[each].single_columns}
+    for each in specs.keys() - chosen:
+        rest = specs[each].without(claimed)
+        if rest is None:
+            del specs[each]
+        else:
+            specs[each] = rest
 
 
 class _Finder:
@@ -209,6 +265,10 @@ class _Finder:
             if found:
                 return found[0]
         return None
+
+    def exactly(self, name: str) -> str | None:
+        """The column of just this name."""
+        return name if name in self.columns else None
 
     def strictly(self, name: str, where: str) -> str | None:
         """The column that a user means; None where only another export has it.
@@ -253,8 +313,9 @@ def _known_field(name: str) -> str:
 
 def _from_platform(format: Format, finder: _Finder) -> dict[str, Spec]:
     specs: dict[str, Spec] = {}
+    find = finder.exactly if format.name in (formats.GENERIC, formats.UNKNOWN) else finder
     for each, text in format.fields.items():
-        spec = parse_spec(text).renamed(finder)
+        spec = parse_spec(text).renamed(find)
         if spec is not None:
             specs[each] = spec
     for each in _FREE_ACCOUNT_FIELDS:
@@ -294,10 +355,15 @@ def _loose_spec(text: str, finder: _Finder, where: str) -> Spec | None:
 
 
 def lacks(
-    mapped: Collection[str], *, items: bool = False, left_out: Collection[str] = ()
+    mapped: Collection[str],
+    *,
+    items: bool = False,
+    with_items: bool = False,
+    left_out: Collection[str] = (),
 ) -> list[str]:
     """What no order can do without and is not among the ``mapped`` fields, in words.
 
+    :param with_items: the orders' lines are in another export.
     :param left_out: fields that the user wants to be without; one of the times will do.
     """
     lacking = []
@@ -305,33 +371,52 @@ def lacks(
         lacking.append("reference_id (the order key)")
     if not items and not any(each in mapped or each in left_out for each in TIME_FIELDS):
         lacking.append("created_at (or another time; --map created_at= goes without)")
-    if not any(each in mapped for each in ("item_name", "item_each_price", "item_price", "total")):
+    described = ("item_name", "item_each_price", "item_price", "total")
+    if not with_items and not any(each in mapped for each in described):
         lacking.append("item_name, with item_price or item_each_price (or total)")
     return lacking
 
 
-def _incomplete(
-    lacking: Sequence[str], specs: Map[str, Spec], format: Format, columns: Sequence[str]
+def incomplete(
+    lacking: Sequence[str], guesses: Map[str, Guess], format: Format, columns: Sequence[str]
 ) -> MappingError:
+    """The refusal of an export whose columns are not all decided, with the options that do."""
+    problems = []
+    near = formats.nearest(columns) if format.name == formats.UNKNOWN else None
     if format.name == formats.UNKNOWN:
-        what = f"no known platform has the columns {_quoted(columns, most=12)}"
-    else:
-        what = f"this looks like {format.title}, but columns that it needs are missing"
-    return MappingError(
-        f"{what}; nothing is mapped to {', nor to '.join(lacking)}",
-        hint=f"{_suggestion(specs, columns)}'backfill inspect FILE --write-mapping mapping.toml' "
-        "writes a mapping to edit; give it back with --mapping mapping.toml",
+        if near is not None:
+            missing = _quoted(near.missing(columns))
+            problems.append(f"this looks like {near.title}, but lacks its columns {missing}")
+        elif lacking:
+            problems.append(f"no known platform has the columns {_quoted(columns, most=12)}")
+    elif lacking:
+        problems.append(f"this looks like {format.title}, but columns that it needs are missing")
+    if lacking:
+        problems.append(f"nothing is mapped to {', nor to '.join(lacking)}")
+    if guesses:
+        shown = ", ".join(f"{each} ({found.spec})" for each, found in guesses.items())
+        problems.append(f"columns are only guessed for {shown}")
+    return MappingError("; ".join(problems), hint=_how_to_decide(guesses, near))
+
+
+def _how_to_decide(guesses: Map[str, Guess], near: Format | None) -> str:
+    ways = []
+    if near is not None:
+        ways.append(f"if it is {near.title}, give --format {near.name} and --map what is missing")
+    if guesses:
+        options = " ".join(
+            f"--map {shlex.quote(f'{each}={found.spec}')}" for each, found in guesses.items()
+        )
+        field = next((each for each in MUST_BE_DECIDED if each in guesses), next(iter(guesses)))
+        ways.append(
+            f"'backfill inspect FILE' shows why; --accept-guesses uses them all, {options} says "
+            f"the same one by one, --map {field}= goes without {field}"
+        )
+    ways.append(
+        "'backfill inspect FILE --write-mapping mapping.toml' writes a mapping to edit for "
+        "--mapping mapping.toml"
     )
-
-
-def _suggestion(specs: Map[str, Spec], columns: Sequence[str]) -> str:
-    """The closest guess, as options to copy; empty where there is none."""
-    options = [
-        f"--map {shlex.quote(f'{each}={found.spec}')}"
-        for each, found in guess(columns).items()
-        if each not in specs
-    ]
-    return f"perhaps {' '.join(options)}; " if options else ""
+    return "; ".join(ways)
 
 
 def _rules_that_apply(rules: Sequence[RowRule], finder: _Finder) -> tuple[RowRule, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from backfill.errors import MappingError, UsageError
-from backfill.prepare.mapping.guess import KNOWN_KEYS, column_key
+from backfill.prepare.mapping.guess import column_key, known_keys
 
 PLATFORMS = Path(__file__).parent / "platforms"
 #: What holds for every platform: words that mean a blank, rows that are no orders.
@@ -29,9 +29,8 @@ UNKNOWN = "unknown"
 #: Columns that ``rejected_rows.csv`` adds; a mended file comes back with them.
 MENDED_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
 
-#: A header with this share of a platform's columns is that platform's, though one it needs was
-#: renamed or left out.
-ENOUGH = 0.6
+#: A header with this share of a platform's columns, but not all that it needs, is told of it.
+ALMOST = 0.6
 
 OrderValues = Literal["first_row", "repeated", "zero_on_rest"]
 _ORDER_VALUES: Final = ("first_row", "repeated", "zero_on_rest")
@@ -115,18 +114,24 @@ class Format:
     def score(self, keys: frozenset[str]) -> float:
         """How surely a header with these column keys is this platform's.
 
-        0: not at all. From 1 on: every column that it needs is there; the part after the point
-        is the share of its telling columns. Just below 1: it needs a column that is not there,
-        but at least :data:`ENOUGH` of the others are.
+        0: not at all, a column that it needs is not there. From 1 on: all of them are; the part
+        after the point is the share of its telling columns.
         """
-        required = [self._has(column, keys) for column in self.required]
+        if not self.required or not all(self._has(column, keys) for column in self.required):
+            return 0.0
         telling = [self._has(column, keys) for column in self.telling]
-        share = sum(telling) / len(telling) if telling else 0.0
-        if required and all(required):
-            return 1.0 + 0.99 * share
-        either = required + telling
-        known = sum(either) / len(either) if telling else 0.0
-        return 0.99 * known if known >= ENOUGH else 0.0
+        return 1.0 + 0.99 * (sum(telling) / len(telling) if telling else 0.0)
+
+    def likeness(self, columns: Sequence[str]) -> float:
+        """The share of this platform's columns that are among ``columns``."""
+        keys = frozenset(map(column_key, columns))
+        either = [self._has(column, keys) for column in (*self.required, *self.telling)]
+        return sum(either) / len(either) if either else 0.0
+
+    def missing(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns that this platform needs and that are not among ``columns``."""
+        keys = frozenset(map(column_key, columns))
+        return tuple(column for column in self.required if not self._has(column, keys))
 
     def _has(self, column: str, keys: frozenset[str]) -> bool:
         return any(column_key(name) in keys for name in (column, *self.aliases.get(column, ())))
@@ -150,6 +155,12 @@ def recognise(columns: Sequence[str], name: str | None = None) -> Format:
     return best if best.score(keys) > 0 else unknown()
 
 
+def nearest(columns: Sequence[str]) -> Format | None:
+    """The platform that an export resembles without having all the columns that it needs."""
+    best = max(platforms(), key=lambda each: each.likeness(columns))
+    return best if best.likeness(columns) >= ALMOST else None
+
+
 def header_score(columns: Sequence[str]) -> float:
     """How surely a row of texts is the header of orders: 0 is no idea, 1 is a known platform's.
 
@@ -158,9 +169,16 @@ def header_score(columns: Sequence[str]) -> float:
     keys = [key for key in map(column_key, columns) if key]
     if not keys:
         return 0.0
-    best = max(each.score(frozenset(keys)) for each in (by_name(GENERIC), *platforms()))
+    every = (by_name(GENERIC), *platforms())
+    best = max(max(each.score(frozenset(keys)) for each in every), _likeness(columns))
     known = sum(key in _known_keys() for key in keys)
     return min(1.0, best) or 0.5 * known / len(keys)
+
+
+def _likeness(columns: Sequence[str]) -> float:
+    """How near the columns come to a platform's, from :data:`ALMOST` on."""
+    near = nearest(columns)
+    return 0.0 if near is None else near.likeness(columns)
 
 
 @cache
@@ -168,7 +186,7 @@ def _known_keys() -> frozenset[str]:
     names: set[str] = set()
     for each in (by_name(GENERIC), *platforms()):
         names.update(each.required, each.telling, *each.aliases.values())
-    return KNOWN_KEYS | frozenset(map(column_key, names))
+    return known_keys() | frozenset(map(column_key, names))
 
 
 @cache

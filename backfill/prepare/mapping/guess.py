@@ -1,26 +1,54 @@
-"""The best guess at an export that no platform fits, by the names and contents of its columns.
+"""The best guess at the columns of an export that no platform fits, by their names and values.
 
-A guess is only ever shown to a person (``backfill inspect``, an error's advice). Nothing is
-imported by it.
+A guess is shown, and used only where the user accepts it. Names, by language, are in
+``names.toml``; :data:`_LOOKS` says what values must look like for a name to be believed.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
 #: Rows of a sample that are looked at.
-SAMPLE_ROWS = 200
+SAMPLE_ROWS = 500
 #: The share of a column's values that must look right for its name to be believed.
 _BELIEVED = 0.5
-#: The share from which on values speak for themselves, whatever the column is called.
-_SPEAKING = 0.9
+#: The share from which on values need no name: e-mail addresses look like nothing else.
+_NEEDS_NO_NAME = 0.9
+#: The share of the orders with several rows that may differ in what an order has once.
+_MAY_DIFFER = 0.2
+
+_NAMES: Final = Path(__file__).parent / "names.toml"
+_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl")
+_LOOKS: Final[Mapping[str, re.Pattern[str] | None]] = {
+    "key": None,
+    "text": re.compile(r"[^\W\d_]"),
+    "time": re.compile(
+        r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|[^\W\d_]{3,}\.?[- ]\d|\d{1,2}[-. ]+(de )?[^\W\d_]{3}"
+    ),
+    "amount": re.compile(r"^\W*(?:[A-Za-z]{0,4}\W*)?\d[\d.,' \u00a0]*\W*(?:[A-Za-z]{3})?\W*$"),
+    "number": re.compile(r"^-?\d+([.,]\d+)?$"),
+    "email": re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$"),
+    "phone": re.compile(r"^'?\+?[\d\s().\-/]{7,20}(?:x\d+)?$|^\d\.\d+E[+]?\d+$"),
+    "currency": re.compile(r"^[A-Za-z]{3}$|^[$€£¥₹]$"),
+}
+_WORDS: Final = {
+    "time": "dates",
+    "amount": "amounts",
+    "number": "numbers",
+    "email": "e-mail addresses",
+    "phone": "phone numbers",
+    "currency": "currency codes",
+    "text": "text",
+}
 
 
 class Guess(NamedTuple):
@@ -31,13 +59,13 @@ class Guess(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Hint:
-    names: tuple[str, ...]
-    """what such a column is called, the surest first, as :func:`column_key` writes it"""
-    looks: str | None = None
-    """what its values look like; None: anything"""
-    alone: bool = False
-    """values that look so need no name"""
+class _Field:
+    names: Mapping[str, float]
+    """each name as :func:`column_key` writes it, with its rank: 0 is the surest"""
+    values: str
+    """a key of :data:`_LOOKS`"""
+    stands: str | None = None
+    """``order``: the same on all rows of an order; ``line``: different on each; None: either"""
 
 
 @cache
@@ -46,156 +74,21 @@ def column_key(name: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(column_key(name) for name in text.split(","))
-
-
-_TIME = r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|[A-Za-zéûäö]{3,}\.?[- ]\d|\d{1,2}[-. ]+[A-Za-zéûäö]{3}"
-_MONEY = r"^\W*(?:[A-Za-z]{0,4}\W*)?\d[\d.,' ]*\W*(?:[A-Za-z]{3})?\W*$"
-_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-_PHONE = r"^'?\+?[\d\s().\-/]{7,20}(?:x\d+)?$|^\d\.\d+E[+]?\d+$"
-
-_HINTS: Final[Mapping[str, _Hint]] = {
-    "reference_id": _Hint(
-        _names(
-            "order id,order number,order no,order #,order,order name,order ref,order reference,"
-            "reference id,reference,invoice no,invoice number,invoice,transaction id,sales order,"
-            "so number,receipt no,id,bestellnummer,auftragsnummer,rechnungsnummer,bestell nr,"
-            "numéro de commande,commande,número de pedido,pedido,numero ordine,ordine,ordernummer"
-        )
-    ),
-    "created_at": _Hint(
-        _names(
-            "created at,order date,date created,created,ordered at,ordered on,purchase date,"
-            "date ordered,placed at,sale date,invoice date,transaction date,date,timestamp,"
-            "bestelldatum,auftragsdatum,kaufdatum,datum,date de commande,fecha de pedido,fecha,"
-            "data ordine,data,besteldatum"
-        ),
-        _TIME,
-    ),
-    "paid_at": _Hint(
-        _names("paid at,date paid,paid date,payment date,paid on,zahlungsdatum,bezahlt am"), _TIME
-    ),
-    "shipped_at": _Hint(
-        _names(
-            "shipped at,date shipped,ship date,shipped on,fulfilled at,shipping date,"
-            "completed date,dispatch date,versanddatum,versandt am,date d'expédition"
-        ),
-        _TIME,
-    ),
-    "refunded_at": _Hint(_names("refunded at,refund date,date refunded"), _TIME),
-    "cancelled_at": _Hint(
-        _names("cancelled at,canceled at,cancellation date,cancel date,date cancelled"), _TIME
-    ),
-    "profile_email": _Hint(
-        _names("email,customer email,buyer email,e-mail,contact email,billing email,mail"),
-        _EMAIL,
-        alone=True,
-    ),
-    "profile_phone_number": _Hint(
-        _names(
-            "phone,phone number,customer phone,mobile,mobile phone,cell,cell phone,telephone,tel,"
-            "billing phone,contact phone,telefon,telefonnummer,handy,téléphone,teléfono,telefono"
-        ),
-        _PHONE,
-    ),
-    "profile_name": _Hint(
-        _names(
-            "customer name,customer,buyer name,full name,client,client name,bill to name,"
-            "billing name,ship to name,shipping name,recipient name,contact name,buyer,name,"
-            "kunde,kundenname,käufer,nom du client,client,cliente,nombre,nome,klant,klantnaam"
-        )
-    ),
-    "profile_shipping_address_raw": _Hint(
-        _names(
-            "shipping address,ship to address,delivery address,address,full address,"
-            "billing address,customer address,lieferadresse,adresse,adresse de livraison,"
-            "dirección,indirizzo,adres"
-        )
-    ),
-    "total": _Hint(
-        _names(
-            "order total,grand total,total,total price,total amount,amount paid,total paid,"
-            "order amount,order value,invoice total,gesamtbetrag,gesamtsumme,summe,montant total,"
-            "total ttc,importe total,totale,totaal"
-        ),
-        _MONEY,
-    ),
-    "currency": _Hint(_names("currency,order currency,currency code,währung,devise,moneda"), None),
-    "status": _Hint(_names("status,order status,state,financial status,payment status"), None),
-    "item_name": _Hint(
-        _names(
-            "product name,item name,product,item,product title,item title,title,line item,"
-            "line item name,article,description,item description,product description,sku,"
-            "artikel,artikelname,artikelbezeichnung,produkt,bezeichnung,produit,désignation,"
-            "producto,artículo,prodotto,articolo"
-        )
-    ),
-    "item_quantity": _Hint(
-        _names(
-            "quantity,qty,item quantity,units,quantity ordered,qty ordered,pieces,count,menge,"
-            "anzahl,stückzahl,quantité,qté,cantidad,quantità,aantal"
-        ),
-        r"^-?\d+([.,]\d+)?$",
-    ),
-    "item_each_price": _Hint(
-        _names(
-            "unit price,price,item price,price each,each price,unit cost,price per unit,rate,"
-            "einzelpreis,stückpreis,preis,prix unitaire,prix,precio unitario,precio,"
-            "prezzo unitario,prezzo,stuksprijs,prijs"
-        ),
-        _MONEY,
-    ),
-    "item_price": _Hint(
-        _names(
-            "line total,item total,line amount,extended price,line price,net sales,gross sales,"
-            "sales,amount,subtotal,revenue,zeilensumme,betrag,positionsbetrag,montant,importe,"
-            "importo,bedrag"
-        ),
-        _MONEY,
-    ),
-    "affiliate": _Hint(
-        _names(
-            "affiliate,affiliate id,affiliate code,affiliate name,referrer,referral code,rep,"
-            "sales rep,ambassador,partner,partner id,influencer,coach,consultant,distributor"
-        )
-    ),
-}
-
-#: Names of one person, and of one address, in several columns: joined by a template.
-_FIRST = _names("first name,billing first name,customer first name,firstname,vorname,prénom")
-_LAST = _names("last name,billing last name,customer last name,surname,lastname,nachname")
-_STREET = _names("address 1,address1,street,address line 1,shipping address 1,straße,strasse,rue")
-_CITY = _names("city,town,shipping city,ship city,ort,stadt,ville,ciudad,città")
-_STATE = _names("state,province,region,shipping state,ship state,county,bundesland")
-_ZIP = _names("zip,zip code,postal code,postcode,shipping zip,plz,postleitzahl,code postal,cap")
-_COUNTRY = _names("country,shipping country,ship country,land,pays,país,paese")
-
-#: Every name that some field's column may have.
-KNOWN_KEYS: Final = frozenset(
-    key
-    for keys in (
-        *(hint.names for hint in _HINTS.values()),
-        *(_FIRST, _LAST, _STREET, _CITY, _STATE, _ZIP, _COUNTRY),
-    )
-    for key in keys
-)
-
-
-def guess(columns: Sequence[str], sample: pa.Table | None = None) -> dict[str, Guess]:
+def guess(
+    columns: Sequence[str], sample: pa.Table | None = None, key: str | None = None
+) -> dict[str, Guess]:
     """The likeliest column for each field that any column fits.
 
-    :param sample: some rows of text under the same names; None judges by the names alone.
+    :param sample: some rows of text under the same names; None goes by the names alone.
+    :param key: the column of the order key, where it is known.
     """
-    values = {column: _sampled(sample, column) for column in columns}
+    seen = _Sample(columns, sample, key or _first_named(columns, "reference_id"))
     bids = sorted(
-        (
-            (-worth, order, field, column, why)
-            for order, field in enumerate(_HINTS)
-            for column in columns
-            for worth, why in [_worth(_HINTS[field], column, values[column])]
-            if worth > 0
-        ),
+        (-worth, order, field, column, why)
+        for order, field in enumerate(_fields())
+        for column in columns
+        for worth, why in [_worth(field, column, seen)]
+        if worth > 0
     )
     found: dict[str, Guess] = {}
     taken: set[str] = set()
@@ -203,53 +96,169 @@ def guess(columns: Sequence[str], sample: pa.Table | None = None) -> dict[str, G
         if field not in found and column not in taken:
             found[field] = Guess(column, why)
             taken.add(column)
-    for field, spec in _templates(columns).items():
-        if field not in found or values.get(found[field].spec) == []:
-            found[field] = Guess(spec, "the names of the columns, joined")
-    return {field: found[field] for field in _HINTS if field in found}
+    for field, spec in _joined_columns(columns).items():
+        if field not in found or seen.is_empty(found[field].spec) or found[field].spec in spec:
+            found[field] = Guess(spec, "the names of its columns")
+    return {field: found[field] for field in _fields() if field in found}
 
 
-def _sampled(sample: pa.Table | None, column: str) -> list[str] | None:
-    """Values of a column that are not blank; None where there is no sample."""
-    if sample is None or column not in sample.column_names:
-        return None
-    cells = sample[column].slice(0, SAMPLE_ROWS).to_pylist()
-    return [cell.strip() for cell in cells if cell and cell.strip()]
+def charge_columns(columns: Sequence[str]) -> dict[str, str]:
+    """The columns that are named like an amount beside the lines, with its kind (``shipping``)."""
+    kinds = _content().charges
+    return {column: kinds[key] for column in columns if (key := _bare_key(column)) in kinds}
 
 
-def _worth(hint: _Hint, column: str, values: list[str] | None) -> tuple[float, str]:
+@cache
+def known_keys() -> frozenset[str]:
+    """Every name that some field's column may have, as :func:`column_key` writes it."""
+    content = _content()
+    names = {name for field in content.fields.values() for name in field.names}
+    return frozenset(names.union(*content.parts.values(), content.charges))
+
+
+# --- names.toml ----------------------------------------------------------------------------------
+
+
+class _Content(NamedTuple):
+    fields: Mapping[str, _Field]
+    parts: Mapping[str, Sequence[str]]
+    charges: Mapping[str, str]
+    """the kind of each charge, by the key of a column's name"""
+
+
+@cache
+def _content() -> _Content:
+    content = tomllib.loads(_NAMES.read_text(encoding="utf-8"))
+    return _Content(
+        {name: _field(name, content["fields"]) for name in content["fields"]},
+        {part: _keys(names) for part, names in content["parts"].items()},
+        {key: kind for kind, names in content["charges"].items() for key in _keys(names)},
+    )
+
+
+def _fields() -> Mapping[str, _Field]:
+    return _content().fields
+
+
+def _field(name: str, entries: Mapping[str, Any]) -> _Field:
+    listed = {field: _listed(entry) for field, entry in entries.items()}
+    ranks = listed[name]
+    own = column_key(name)
+    if not any(own in others for field, others in listed.items() if field != name):
+        ranks = {own: 0.0, **ranks}  # but "Item Price" is rather the price of one piece
+    return _Field(ranks, entries[name]["values"], entries[name].get("stands"))
+
+
+def _listed(entry: Mapping[str, Any]) -> dict[str, float]:
+    """The keys of the names of a field, each with its rank in its language."""
+    ranks: dict[str, float] = {}
+    for language in _LANGUAGES:
+        names = _keys(entry.get(language, ()))
+        for place, key in enumerate(names):
+            ranks.setdefault(key, place / len(names))
+    return ranks
+
+
+def _keys(names: Sequence[str]) -> list[str]:
+    return [column_key(name) for name in names]
+
+
+def _bare_key(column: str) -> str:
+    """The key of a column's name without a remark in brackets: ``Total (ARS)``."""
+    return column_key(re.sub(r"\s*[(\[][^()\[\]]*[)\]]\s*$", "", column)) or column_key(column)
+
+
+def _first_named(columns: Sequence[str], field: str) -> str | None:
+    ranks = _fields()[field].names
+    named = [column for column in columns if _bare_key(column) in ranks]
+    return min(named, key=lambda column: ranks[_bare_key(column)], default=None)
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+class _Sample:
+    """Some values of each column, and whether they differ within an order."""
+
+    def __init__(self, columns: Sequence[str], sample: pa.Table | None, key: str | None) -> None:
+        self._cells: dict[str, list[str]] = {}
+        if sample is not None:
+            for column in columns:
+                if column in sample.column_names:
+                    cells = sample[column].slice(0, SAMPLE_ROWS).to_pylist()
+                    self._cells[column] = [(cell or "").strip() for cell in cells]
+        self._keys = self._cells.get(key or "", [])
+        if not self._keys and sample is not None and key in sample.column_names:
+            self._keys = [cell or "" for cell in sample[key].slice(0, SAMPLE_ROWS).to_pylist()]
+
+    def share(self, column: str, looks: re.Pattern[str] | None) -> float | None:
+        """The share of the values that look so; None without values."""
+        values = [cell for cell in self._cells.get(column, ()) if cell]
+        if not values:
+            return None
+        return sum(looks is None or bool(looks.search(cell)) for cell in values) / len(values)
+
+    def is_empty(self, column: str) -> bool:
+        """Whether the sample has the column, and no value in it."""
+        return column in self._cells and not any(self._cells[column])
+
+    def differing(self, column: str) -> float | None:
+        """The share of the orders with several values that differ; None where no order has."""
+        of_orders: dict[str, list[str]] = {}
+        for key, cell in zip(self._keys, self._cells.get(column, ()), strict=False):
+            if key and cell:
+                of_orders.setdefault(key, []).append(cell)
+        several = [values for values in of_orders.values() if len(values) > 1]
+        if not several:
+            return None
+        return sum(len(set(values)) > 1 for values in several) / len(several)
+
+
+def _worth(name: str, column: str, seen: _Sample) -> tuple[float, str]:
     """How well a column fits a field (0: not at all), and why."""
-    key = column_key(column)
-    share = 1.0
-    if hint.looks is not None and values:
-        share = sum(bool(re.search(hint.looks, value)) for value in values) / len(values)
-    if key in hint.names:
-        if share < _BELIEVED:
+    field = _fields()[name]
+    share = seen.share(column, _LOOKS[field.values])
+    looks = ""
+    if share is not None and field.values in _WORDS:
+        looks = f"{share:.0%} of its values are {_WORDS[field.values]}"
+    rank = min(field.names.get(column_key(column), 9.0), field.names.get(_bare_key(column), 9.0))
+    if rank > 1:
+        alone = field.values == "email" and share is not None and share >= _NEEDS_NO_NAME
+        return (0.5, looks) if alone else (0.0, "")
+    if share is not None and share < _BELIEVED:
+        return 0.0, ""
+    differing = seen.differing(column)
+    reasons = ["its name", looks]
+    worth = 2.0 - rank - seen.is_empty(column)  # an empty column is hardly worth it
+    if differing is not None and field.stands == "order":
+        if differing > _MAY_DIFFER and field.values != "time":
             return 0.0, ""
-        looks = " and what its values look like" if hint.looks is not None and values else ""
-        # A name high on the list outweighs one lower down; an empty column is hardly worth it.
-        worth = 2.0 - hint.names.index(key) / len(hint.names) - (values == [])
-        return worth, f"its name{looks}"
-    if hint.alone and values and share >= _SPEAKING:
-        return 0.5 * share, "what its values look like"
-    return 0.0, ""
+        reasons.append("the same on every row of an order")
+    elif differing is not None and field.stands == "line":
+        worth += differing
+        if differing > _MAY_DIFFER:
+            reasons.append("different on the rows of an order")
+    return worth, ", ".join(filter(None, reasons))
 
 
-def _templates(columns: Sequence[str]) -> dict[str, str]:
-    """Fields whose text stands in several columns."""
+def _joined_columns(columns: Sequence[str]) -> dict[str, str]:
+    """Fields whose text is in several columns, as templates."""
     by_key = {column_key(column): column for column in reversed(columns)}
+    parts = _content().parts
 
-    def first(keys: Sequence[str]) -> str | None:
-        return next((by_key[key] for key in keys if key in by_key), None)
+    def named(part: str) -> str | None:
+        return next((by_key[key] for key in parts[part] if key in by_key), None)
 
     found: dict[str, str] = {}
-    given, family = first(_FIRST), first(_LAST)
-    if given and family:
-        found["profile_name"] = f"{{{given}}} {{{family}}}"
-    street, city = first(_STREET), first(_CITY)
+    first, last = named("first_name"), named("last_name")
+    if first and last:
+        found["profile_name"] = f"{{{first}}} {{{last}}}"
+    street, city = named("street"), named("city")
     if street and city:
-        rest = [(first(_STATE), ", "), (first(_ZIP), " "), (first(_COUNTRY), ", ")]
-        found["profile_shipping_address_raw"] = f"{{{street}}}, {{{city}}}" + "".join(
-            f"{separator}{{{column}}}" for column, separator in rest if column
+        between = {"street_2": ", ", "city": ", ", "state": ", ", "postcode": " ", "country": ", "}
+        found["profile_shipping_address_raw"] = f"{{{street}}}" + "".join(
+            f"{separator}{{{column}}}"
+            for part, separator in between.items()
+            if (column := named(part)) is not None
         )
     return found

@@ -13,7 +13,7 @@ column go with it, and a template whose columns are all blank is blank.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -91,6 +91,24 @@ class Spec:
         """The columns that are named, each once, in their order."""
         names = (part.column for choice in self.choices for part in choice.parts)
         return tuple(dict.fromkeys(names))
+
+    @property
+    def single_columns(self) -> tuple[str, ...]:
+        """The columns that are a choice by themselves, and no part of a template."""
+        return tuple(
+            choice.parts[0].column
+            for choice in self.choices
+            if choice.parts == (Part(choice.parts[0].column),)
+        )
+
+    def without(self, columns: Collection[str]) -> Spec | None:
+        """The spec without the choices that are one of ``columns``; None where none is left."""
+        kept = tuple(
+            choice
+            for choice in self.choices
+            if len(choice.parts) > 1 or choice.parts[0].column not in columns
+        )
+        return Spec(kept) if kept else None
 
     def renamed(self, find: Callable[[str], str | None]) -> Spec | None:
         """The spec with each column as ``find`` names it; columns it does not know are left out.

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from backfill.errors import MappingError, UsageError
 from backfill.prepare.convert.cells import WHITE_SPACE, clean, without_text_marker
 from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping.guess import guess
 from backfill.prepare.mapping.spec import parse_spec
 
 Cells = Mapping[str, Sequence[str | None]]
@@ -178,14 +179,17 @@ def test_a_column_whose_name_looks_like_a_spec() -> None:
 
 
 def test_an_unknown_export_is_refused_with_a_guess() -> None:
-    """The error names what is missing, the nearest columns, and the command that helps."""
+    """The error names what is missing, the guessed columns, and the options that decide."""
+    cells = {"Order No": ["1"], "Ordered on": ["2021"], "Amount": ["3"]}
+    header = list(cells)
     with pytest.raises(MappingError) as caught:
-        mapping_of({"Order No": ["1"], "Ordered on": ["2021"], "Amount": ["3"]})
+        fields.build_mapping(formats.recognise(header), header, guesses=guess(header))
     message, hint = caught.value.message, caught.value.hint or ""
     assert "reference_id" in message
     assert "created_at" in message
     assert "item_name" in message
     assert "--map 'reference_id=Order No' --map 'created_at=Ordered on'" in hint
+    assert "--accept-guesses" in hint
     assert "backfill inspect FILE --write-mapping" in hint
 
 
@@ -198,6 +202,32 @@ def test_an_unknown_export_needs_only_what_an_order_needs() -> None:
     assert mapping_of(cells, ("reference_id", "Nr"), ("total", "Sum"), ("created_at", ""))
 
 
+def test_a_column_given_to_one_field_serves_no_other() -> None:
+    """--map takes a column away from the platform's default, but not out of a template."""
+    header = ["Name", "Created at", "Lineitem name", "Lineitem price", "Email", "Shipping Name"]
+    map = [("item_price", "Lineitem price"), ("description", "{Lineitem name}, {Email}")]
+    mapping = fields.build_mapping(formats.recognise(header), header, map=map)
+    assert "item_each_price" not in mapping.specs
+    assert {"item_name", "profile_email", "item_price", "description"} <= mapping.specs.keys()
+
+
+def test_a_resemblance_is_used_only_where_it_is_accepted() -> None:
+    """Item Price is not item_price: it may be the price of one piece."""
+    header = ["reference_id", "created_at", "item_name", "Item Price"]
+    found = guess(["Item Price"])
+    with pytest.raises(MappingError, match="only guessed for item_each_price"):
+        fields.build_mapping(formats.recognise(header), header, guesses=found)
+    without = fields.build_mapping(
+        formats.recognise(header), header, guesses=found, map=[("item_each_price", "")]
+    )
+    assert "item_each_price" not in without.specs
+    accepted = fields.build_mapping(
+        formats.recognise(header), header, guesses=found, accept_guesses=True
+    )
+    assert str(accepted.specs["item_each_price"]) == "Item Price"
+    assert accepted.guesses.keys() == {"item_each_price"}
+
+
 def test_an_unknown_export_uses_columns_with_the_fields_names() -> None:
     """Whatever bears a field's own name needs no mapping, in any export."""
     cells = {"Nr": ["1"], "created_at": ["2021-01-01"], "total": ["5"], "profile_name": ["Ada"]}
@@ -206,12 +236,13 @@ def test_an_unknown_export_uses_columns_with_the_fields_names() -> None:
 
 
 def test_a_platform_without_a_column_it_needs_says_so() -> None:
-    """It is still recognised, so one --map mends it and keeps the platform's meaning."""
+    """It is not taken for the platform; --format and one --map keep the platform's meaning."""
     header = [*formats.by_name("shopify").telling, "Created at", "Lineitem name", "Order"]
-    with pytest.raises(MappingError, match=r"looks like Shopify.*reference_id"):
+    with pytest.raises(MappingError, match=r"looks like Shopify.*lacks its columns 'Name'") as no:
         fields.build_mapping(formats.recognise(header), header)
+    assert "--format shopify" in (no.value.hint or "")
     mapping = fields.build_mapping(
-        formats.recognise(header), header, map=[("reference_id", "Order")]
+        formats.by_name("shopify"), header, map=[("reference_id", "Order")]
     )
     assert mapping.order_values == "first_row"
 

@@ -71,11 +71,12 @@ def test_a_platform_is_recognised_whatever_happened_to_its_header(
 
 
 @platforms
-def test_a_platform_is_recognised_without_a_column_it_needs(platform: formats.Format) -> None:
-    """The rest of the header says what it is, so that one --map mends it."""
+def test_a_platform_needs_all_its_required_columns(platform: formats.Format) -> None:
+    """However many of its other columns are there, one that is missing is named and decides."""
     for column in platform.required:
         header = [each for each in columns_of(platform) if each != column]
-        assert formats.recognise(header).name == platform.name
+        assert formats.recognise(header).name != platform.name
+        assert column in platform.missing(header)
 
 
 @platforms

@@ -1,0 +1,157 @@
+"""The sources of an import: each table of the exports with a reader and a mapping.
+
+All headers are settled before the first row is read. Of an export that no platform fits, some rows
+are looked at, so that what is only guessed has evidence from its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from backfill.errors import MappingError, UsageError
+from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping.guess import Guess, guess
+from backfill.prepare.reading import read
+from backfill.prepare.reading.source import SourceReader
+from backfill.settings import ImportSettings
+
+#: By any one of these an affiliate knows whose order it is.
+CUSTOMER_FIELDS = ("profile_name", "profile_phone_number", "profile_email")
+
+
+@dataclass(frozen=True, slots=True)
+class MappedSource:
+    """One table of an export, ready to be read."""
+
+    reader: SourceReader
+    format: formats.Format
+    mapping: fields.Mapping
+    guesses: Mapping[str, Guess]
+    """the likeliest columns of fields that nobody has mapped"""
+    items_only: bool
+
+
+def open_sources(
+    settings: ImportSettings, known: Mapping[str, str], sha256: Callable[[Path], str]
+) -> list[MappedSource]:
+    """Open every export and settle which column is which field.
+
+    :param known: labels of the job's earlier sources, with the SHA-256 of each.
+    :raises MappingError: a column is missing, unknown or only guessed.
+    :raises SourceError: a file cannot be read as a table.
+    """
+    readers: list[tuple[SourceReader, bool]] = []
+    for paths, items_only in ((settings.exports, False), ((settings.items,), True)):
+        given = [path for path in paths if path is not None]
+        if given:
+            found = read.open_sources(
+                given,
+                sheet=settings.sheet,
+                taken=known,
+                knows=formats.header_score,
+                sha256=sha256,
+            )
+            readers += [(reader, items_only) for reader in found]
+    if not readers:
+        raise UsageError("no export was given", hint="name the files to import")
+    sources = map_sources(readers, settings)
+    _require_customers(sources, settings)
+    return sources
+
+
+def map_sources(
+    readers: Sequence[tuple[SourceReader, bool]], settings: ImportSettings, *, complete: bool = True
+) -> list[MappedSource]:
+    """Settle the columns of each source.
+
+    :param readers: each with whether it holds line items only.
+    :param complete: refuse a source that lacks a field, or leaves a guess undecided. Else the
+        mappings hold the guesses, to be shown.
+    """
+    # --map and --mapping are about the columns of all sources; each source takes its own.
+    everywhere = {column for reader, _ in readers for column in reader.table.columns}
+    with_items = any(items_only for _, items_only in readers)
+    sources = []
+    for reader, items_only in readers:
+        columns = reader.table.columns
+        format = formats.recognise(columns, settings.format)
+        guesses = _guesses(reader, format, settings)
+        mapping = fields.build_mapping(
+            format,
+            columns,
+            map=settings.map,
+            mapping_file=settings.mapping,
+            items=items_only,
+            with_items=with_items,
+            elsewhere=everywhere,
+            guesses=guesses,
+            accept_guesses=settings.accept_guesses or not complete,
+            complete=complete,
+        )
+        sources.append(MappedSource(reader, format, mapping, guesses, items_only))
+    return sources
+
+
+def _guesses(
+    reader: SourceReader, format: formats.Format, settings: ImportSettings
+) -> dict[str, Guess]:
+    """The likeliest columns by name and value; none where a platform or a mapping settles it."""
+    if settings.mapping is not None or format.name not in (formats.GENERIC, formats.UNKNOWN):
+        return {}
+    taken = {spec.strip() for _, spec in settings.map}
+    free = [
+        column
+        for column in reader.table.columns
+        if column not in fields.FIELDS and column not in (*formats.MENDED_COLUMNS, *taken)
+    ]
+    if not free:
+        return {}
+    key = next((spec.strip() for field, spec in settings.map if field == "reference_id"), None)
+    if key is None and "reference_id" in reader.table.columns:
+        key = "reference_id"
+    sample = _first_rows(reader)
+    found = guess(free, sample, key)
+    if (
+        sample is not None
+        and "currency" in found
+        and _is_all(sample[found["currency"].spec], settings.currency)
+    ):
+        del found["currency"]  # it would say what the import says anyway
+    return found
+
+
+def _is_all(column: pa.ChunkedArray, code: str) -> bool:
+    """Whether no value names another currency."""
+    named = {(cell or "").strip().upper() for cell in column.unique().to_pylist()}
+    return named <= {code, ""}
+
+
+def _first_rows(reader: SourceReader) -> pa.Table | None:
+    return next(iter(reader.batches()), None)
+
+
+def _require_customers(sources: Sequence[MappedSource], settings: ImportSettings) -> None:
+    """Refuse exports that name no customer anywhere, unless the user wants to go without.
+
+    :raises MappingError: no column of an export is mapped to the customer.
+    """
+    if any(not spec.strip() for field, spec in settings.map if field in CUSTOMER_FIELDS):
+        return
+    for source in sources:
+        mapped = source.mapping.specs
+        if not source.items_only and not any(field in mapped for field in CUSTOMER_FIELDS):
+            table = source.reader.table
+            guesses = [
+                source.guesses[field] for field in CUSTOMER_FIELDS if field in source.guesses
+            ]
+            column = guesses[0].spec if guesses else "COLUMN"
+            raise MappingError(
+                f"{table.source}: no column is mapped to the customer; the columns are "
+                f"{', '.join(table.columns)}",
+                hint=f"give --map 'profile_name={column}' (a customer number will do), or go "
+                "without with --map profile_name=",
+            )
