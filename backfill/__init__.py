@@ -1,7 +1,7 @@
 """Moves years of order history into Shout: checked first, each order once, no text message.
 
-From Python: :func:`open_job` (see :mod:`backfill.library`). What is named here is imported when
-it is first used, so that the command line answers at once.
+From Python: :func:`open_job` (see :mod:`backfill.job`). Names are imported when they are first
+used, so that the command line answers at once.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 TYPE_CHECKING = False  # typing itself would cost a tenth of the time that --help may take
 if TYPE_CHECKING:
     from backfill.errors import BackfillError as BackfillError
-    from backfill.library import Job as Job
-    from backfill.library import open_job as open_job
+    from backfill.job import Job as Job
+    from backfill.job import open_job as open_job
 
 __version__ = "0.1.0"
 __all__ = ["BackfillError", "Job", "__version__", "open_job"]
 
-_ROOMS = {"BackfillError": "errors", "Job": "library", "open_job": "library"}
+_MODULES = {"BackfillError": "errors", "Job": "job", "open_job": "job"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

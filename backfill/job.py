@@ -1,248 +1,392 @@
-"""A job from beginning to end: prepare what is new, send what is pending, report.
+"""A job from Python: a method for every command, each returning a typed result.
 
-One job is one folder. Each function here is a command; it tells its summary (to stdout, unless
-``tell`` says otherwise) and returns the exit code, or raises a
-:class:`~backfill.errors.BackfillError`. What comes after the import is in
-:mod:`backfill.afterwards`.
+    import backfill
+
+    job = backfill.open_job("orders.backfill")
+    job.prepare("orders.csv", connect_id="A1", timezone="America/Denver")
+    job.orders().groupby("state")["total_cents"].sum()
+    job.run(api_url="https://...", headers={"Authorization": "env:SHOUT_AUTHORIZATION"}, yes=True)
+
+Options have the names of the settings. What is not given comes from ``BACKFILL_*`` and
+``backfill.toml``, as on the command line, and is checked in the same way. Nothing here prints or
+asks: progress goes to the object that the caller passes in, and a confirmation to the callable
+that it passes in. Every error is one of :mod:`backfill.errors`, with the ``exit_code`` that the
+command would end with.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from functools import cache
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backfill import __version__, status, steps
-from backfill.afterwards import changes
-from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State, adopt, now
-from backfill.checkpoint.afterwards import count_undone, put_back_undone
-from backfill.errors import SafetyStop
-from backfill.prepare.reading.fingerprint import expand, sha256_of
-from backfill.progress import Progress
-from backfill.settings import ApiSettings, ImportSettings, RunSettings
-from backfill.steps import DONE, SOME_DID_NOT_GO, Tell
+from backfill import log, status
+from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State
+from backfill.errors import UsageError
+from backfill.job_folder import lock
+from backfill.settings import ApiOptions, ImportOptions, ProgressKind, RunOptions
 
 if TYPE_CHECKING:
-    from backfill.prepare.reading.source import SourceReader
+    from typing import Unpack
+
+    import pandas as pd
+
+    from backfill.checkpoint import Decision
+    from backfill.confirmation import Confirm
+    from backfill.operations.send import SendResult
+    from backfill.prepare.inspect.findings import Inspection
+    from backfill.progress import Progress
+    from backfill.report.figures import Figures
+    from backfill.settings import ApiSettings, ImportSettings, RunSettings
+    from backfill.settings.sources import Configuration
+
+#: ``meta``: when a job's personal data was purged.
+PURGED = "purged_at"
+
+_ORDER_COLUMNS = (
+    "reference_id, account_header, account_id, state, total_cents, line_items, ordered_on,"
+    " source_file, source_rows, attempts, http_status, shout_order_id, rule, reason, updated_at"
+)
+_PROBLEM_COLUMNS = (
+    "p.rule, severity, reference_id, orders, rows, p.source_file, row, column_name, value, message"
+)
 
 _log = logging.getLogger(__name__)
 
 
-def inspect(imports: ImportSettings, mapping: Path | None) -> int:
-    """Print what the exports are and how they would be read; write the mapping where wanted."""
-    from backfill.prepare.inspect import text as inspect_text
-    from backfill.prepare.inspect.findings import inspect as look
-    from backfill.prepare.mapping import formats
-    from backfill.prepare.reading import read
-
-    def sources(paths: Sequence[Path]) -> Sequence[SourceReader]:
-        return read.open_sources(paths, sheet=imports.sheet, taken={}, knows=formats.header_score)
-
-    items = sources([imports.items]) if imports.items else ()
-    inspection = look(sources(imports.exports), imports, items=items)
-    print(inspect_text.render(inspection))
-    if mapping is not None:
-        mapping.write_text(inspect_text.mapping_text(inspection), encoding="utf-8")
-        print(f"\nThe mapping is in {mapping}: edit it, then give it with --mapping {mapping}")
-    return DONE
+class SendOptions(ApiOptions, RunOptions, total=False):
+    """The options of commands that send orders."""
 
 
-def validate(
-    imports: ImportSettings, run: RunSettings, progress: Progress, tell: Tell = print
-) -> int:
-    """The dry run: prepare every order just as :func:`run` would, and report; no connection."""
-    with steps.held(run, progress):
-        _prepare(imports, run.job, progress)
-        figures = steps.report(run, progress, tell)
-    return steps.exit_code(figures.states)
+class AllOptions(ImportOptions, SendOptions, total=False):
+    """The options of :meth:`Job.run`."""
 
 
-def prepare(imports: ImportSettings, run: RunSettings, progress: Progress) -> None:
-    """The dry run without reports."""
-    with steps.held(run, progress):
-        _prepare(imports, run.job, progress)
+@dataclass(frozen=True, slots=True)
+class PrepareResult:
+    """What a preparation changed in the job."""
+
+    adopted: Adopted | None
+    """None: the job already held these exports with these settings, so nothing was read"""
+    again: bool
+    """the job held an earlier import, so orders may have changed or be gone"""
 
 
-def run(
-    imports: ImportSettings,
-    api: ApiSettings,
-    run: RunSettings,
-    progress: Progress,
-    tell: Tell = print,
-) -> int:
-    """Prepare what is not prepared yet, then send what is pending; run again to resume."""
-    with steps.held(run, progress):
-        prepared = bool(imports.exports) and _prepare(imports, run.job, progress)
-        with steps.opened(run.job) as checkpoint:
-            steps.refuse_purged(checkpoint, run.job)
-            counts = checkpoint.counts()
-            if not prepared and _is_over(checkpoint, run, counts):
-                tell(_nothing_left(counts, run.job))
-                return steps.exit_code(counts)
-            left_changed = send(checkpoint, api, run, progress, tell)
-        figures = steps.report(run, progress, tell)
-    return SOME_DID_NOT_GO if left_changed else steps.exit_code(figures.states)
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did."""
+
+    prepared: PrepareResult | None
+    """None: no export was given"""
+    sent: SendResult | None
+    """None: everything was done before, and the reports say so"""
+    not_updated: int
+    """orders that changed after they were sent and should have been updated, but were not"""
+    messages: Sequence[str]
+    """what the update has to say"""
+    figures: Figures | None
+    """what the reports say; None where they were not written again"""
+    states: Mapping[State, int]
+    """orders by state"""
 
 
-def send(
-    checkpoint: Checkpoint, api: ApiSettings, run: RunSettings, progress: Progress, tell: Tell
-) -> int:
-    """Send what is pending and, where asked for, put right what has changed since.
+class Job:
+    """One job folder. Nothing is kept open between calls."""
 
-    :returns: how many orders should have been put right and were not.
-    """
-    undone = 0 if run.leave_undone else count_undone(checkpoint)
-    try:
-        counts = checkpoint.counts()
-        if undone or _left(counts):
-            _check_share_of_rejected(counts, run)
-            checkpoint.set_meta({"api_host": steps.host_of(api)})
-            summary = status.before_sending(
-                checkpoint, steps.host_of(api), run.limit, undone=undone
-            )
-            steps.ask(api, run, summary)
-            if undone:
-                put_back_undone(checkpoint)
-                progress.say(
-                    f"{undone:,} orders that were undone are created again"
-                    " (--leave-undone would leave them)."
-                )
-            _deliver(checkpoint, api, run, progress)
-        if run.update_changed:
-            return changes.update(checkpoint, api, run, progress, tell)
-    except BaseException:
-        steps.report_quietly(run, progress, tell)
-        raise
-    return 0
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        progress: ProgressKind | Progress = "none",
+        verbose: bool = False,
+        config: str | Path | None = None,
+    ) -> None:
+        """
+        :param progress: how to show progress on stderr, or an object that shows it.
+        :param verbose: pass the events of the log to ``progress`` as well.
+        :param config: the settings file; None: ``backfill.toml``, if it exists.
+        """
+        self.folder = Path(folder)
+        self._progress_kind = progress
+        self._verbose = verbose
+        self._config = config
 
+    def __repr__(self) -> str:
+        if not (self.folder / FILE_NAME).exists():
+            return f"<Job {str(self.folder)!r}: nothing prepared yet>"
+        counts = self.status().states
+        states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+        return f"<Job {str(self.folder)!r}: {states or 'no orders'}>"
 
-def report(run: RunSettings, progress: Progress, tell: Tell = print) -> int:
-    """Write the reports again from the checkpoint."""
-    with steps.opened_and_held(run, progress) as checkpoint:
-        steps.refuse_purged(checkpoint, run.job)
-        figures = steps.report(run, progress, tell)
-    return steps.exit_code(figures.states)
+    # --- before anything is sent ---------------------------------------------------------------
 
+    def inspect(self, *exports: str | Path, **options: Unpack[ImportOptions]) -> Inspection:
+        """What the exports are, and how they would be read; writes nothing.
 
-def fingerprint(imports: ImportSettings, sha256: Callable[[Path], str]) -> str:
-    """What the bodies depend on, as one hash: the exports' bytes, the settings, the tool."""
-    also = [imports.mapping, imports.affiliates, imports.items]
-    parts: dict[str, Any] = {
-        "tool": __version__,
-        "exports": [[str(path), sha256(path)] for path in expand(imports.exports)],
-        "also": [sha256(path) if path else None for path in also],
-        "settings": _shown(imports),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        :raises UsageError, MappingError: an option cannot be used.
+        :raises SourceError: an export cannot be read.
+        """
+        from backfill.prepare.inspect.findings import inspect
+        from backfill.prepare.mapping import formats
+        from backfill.prepare.reading.read import open_sources
 
+        imports = self._imports(exports, options)
 
-# --- the steps ------------------------------------------------------------------------------
+        def sources(paths: Sequence[Path]) -> Any:
+            return open_sources(paths, sheet=imports.sheet, taken={}, knows=formats.header_score)
 
+        items = sources([imports.items]) if imports.items else ()
+        return inspect(sources(imports.exports), imports, items=items)
 
-def _prepare(imports: ImportSettings, folder: Path, progress: Progress) -> bool:
-    """Prepare the exports, unless the job holds just this already; whether it was done."""
-    sha256 = cache(sha256_of)  # a large export is hashed once
-    current = fingerprint(imports, sha256)
-    known: dict[str, str] = {}
-    if (folder / FILE_NAME).exists():
-        with Checkpoint(folder / FILE_NAME) as checkpoint:
-            steps.refuse_purged(checkpoint, folder)
-            if checkpoint.meta().get("fingerprint") == current:
-                progress.say("The export is unchanged: going on with what was prepared.")
-                return False
-            known = {source.source: source.sha256 for source in checkpoint.sources()}
-    from backfill.prepare.pipeline import prepare
-    from backfill.prepare.validation import rules
+    def prepare(self, *exports: str | Path, **options: Unpack[ImportOptions]) -> PrepareResult:
+        """Prepare every order of the exports exactly as a run would, and send nothing.
 
-    began = time.monotonic()
-    prepared = prepare(imports, folder, known=known, sha256=sha256, progress=progress)
-    prepared.incoming.finish(
-        {
-            "fingerprint": current,
-            "tool_version": __version__,
-            "prepared_at": now(),
-            "settings": json.dumps(_shown(imports), ensure_ascii=False),
-            "rules": json.dumps(rules.described(), ensure_ascii=False),
-            "seconds_prepare": f"{time.monotonic() - began:.3f}",
-        }
-    )
-    adopted = adopt(folder)
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
-        checkpoint.set_meta({"adopted": json.dumps(asdict(adopted))})
-        if known:
-            changes.write_list(checkpoint, folder)
-            progress.say(_told(adopted))
-    _log.info("prepared", extra={"fields": {"rows": prepared.rows, **asdict(adopted)}})
-    return True
+        :raises UsageError, MappingError, SourceError: what is given cannot be read as orders.
+        """
+        imports = self._imports(exports, options)
+        with self._locked():
+            return self._prepare(imports)
 
+    def report(self, *, show_personal_data: bool = False) -> Figures:
+        """Write the reports, and return what they say."""
+        with self._opened_and_locked() as checkpoint:
+            self._refuse_purged(checkpoint)
+            return self._report(checkpoint, show_personal_data=show_personal_data)
 
-def _told(adopted: Adopted) -> str:
-    """What a changed export did to the job, for a person."""
-    told = (
-        f"The export or its settings changed: {adopted.new:,} orders are new, "
-        f"{adopted.replaced:,} that were not sent are replaced, {adopted.unchanged:,} stay as "
-        f"they are, {adopted.changed_after_sent:,} in Shout read differently by now (left as "
-        f"sent; --update-changed puts them right), {adopted.gone:,} are in the job and no longer "
-        "in the export (left as they are)."
-    )
-    if adopted.changed_after_sent or adopted.gone:
-        told += f" They are listed in {changes.LISTED} in the job folder."
-    return told
+    # --- sending -------------------------------------------------------------------------------
 
+    def run(
+        self,
+        *exports: str | Path,
+        confirm: Confirm | None = None,
+        **options: Unpack[AllOptions],
+    ) -> RunResult:
+        """Prepare exports where some are given, send what is pending, and write the reports.
 
-def _is_over(checkpoint: Checkpoint, run: RunSettings, counts: Mapping[State, int]) -> bool:
-    """Whether nothing is left to do, and the reports say so already."""
-    undone = 0 if run.leave_undone else count_undone(checkpoint)
-    written = (run.job / "report.json").exists()
-    return written and not (undone or _left(counts) or run.update_changed)
+        Called again, it resumes. The reports are written also when it stops with an error.
 
+        :param confirm: asked before orders go to a host that is not this machine, unless
+            ``yes=True``.
+        :raises SafetyStop: stopped before harm was done, or Shout refuses or is down; resumable.
+        """
+        configuration = self._configuration("run", options, AllOptions)
+        paths = [Path(export) for export in exports]
+        imports, run = configuration.imports(paths), configuration.run(paths)
+        api = configuration.api()
+        with self._locked():
+            prepared = self._prepare(imports) if exports else None
+            with self._opened() as checkpoint:
+                self._refuse_purged(checkpoint)
+                if (prepared is None or prepared.adopted is None) and self._is_over(
+                    checkpoint, run
+                ):
+                    return RunResult(prepared, None, 0, (), None, checkpoint.counts())
+                return self._send(checkpoint, api, run, confirm, prepared)
 
-def _nothing_left(counts: Mapping[State, int], folder: Path) -> str:
-    states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
-    return (
-        f"Nothing is left to send: {states or 'the job has no orders'}.\n"
-        f"The reports are in {folder}; 'backfill report {folder}' writes them again."
-    )
+    def retry(
+        self,
+        *,
+        rule: str | None = None,
+        account: str | None = None,
+        reason: str | None = None,
+        confirm: Confirm | None = None,
+        **options: Unpack[SendOptions],
+    ) -> RunResult:
+        """Put failed and skipped orders back to pending, and send what is pending.
 
+        An order that was sent before is looked up first, so that it is not created twice.
 
-def _left(counts: Mapping[State, int]) -> int:
-    return counts[State.PENDING] + counts[State.SENDING]
+        :param rule, account, reason: only orders with this rule, of this account, whose reason
+            contains this text.
+        """
+        from backfill.checkpoint.afterwards import Selection, put_back
 
+        configuration = self._configuration("retry", {**options, "leave_undone": True}, SendOptions)
+        api, run = configuration.api(), configuration.run([])
+        with self._opened_and_locked() as checkpoint:
+            self._refuse_purged(checkpoint)
+            put_back(checkpoint, Selection(rule=rule, account=account, reason=reason))
+            return self._send(checkpoint, api, run, confirm, None)
 
-def _check_share_of_rejected(counts: Mapping[State, int], run: RunSettings) -> None:
-    """Refuse to start on an export that is mostly broken.
+    # --- looking -------------------------------------------------------------------------------
 
-    :raises SafetyStop: more than ``--max-rejected`` percent of the orders are rejected.
-    """
-    total, rejected = sum(counts.values()), counts[State.REJECTED]
-    if rejected * 100 > run.max_rejected * total:
-        raise SafetyStop(
-            f"{rejected:,} of {total:,} orders were rejected, more than the "
-            f"{run.max_rejected:g} percent of --max-rejected; nothing was sent",
-            hint=f"{run.job / 'report.html'} says why; mend the export or its mapping, "
-            "or allow it with --max-rejected 100",
+    def status(self) -> status.Status:
+        """Counts by state and account, rate, last errors; also while a run is under way."""
+        with self._opened(readonly=True) as checkpoint:
+            return status.read(checkpoint)
+
+    def orders(self) -> pd.DataFrame:
+        """One row per order, in the order of appearance.
+
+        Columns: those of the checkpoint's table ``orders`` except the bodies; ``total_cents`` and
+        ``http_status`` are ``Int64`` with NA where not known.
+        """
+        frame = self._frame(
+            f"SELECT {_ORDER_COLUMNS} FROM orders ORDER BY id", _ORDER_COLUMNS.split(", ")
         )
+        return frame.astype({"total_cents": "Int64", "http_status": "Int64"})
+
+    def problems(self) -> pd.DataFrame:
+        """One row per problem that validation found.
+
+        Columns: ``rule``, ``severity`` (error or warning), ``reference_id``, ``orders`` and
+        ``rows`` (how many the line stands for), ``source_file``, ``row``, ``column_name``,
+        ``value``, ``message``.
+        """
+        frame = self._frame(
+            f"SELECT {_PROBLEM_COLUMNS} FROM problems p LEFT JOIN orders o ON o.id = p.order_id"
+            " ORDER BY p.id",
+            _PROBLEM_COLUMNS.replace("p.", "").split(", "),
+        )
+        return frame.astype({"row": "Int64"})
+
+    def decisions(self) -> list[Decision]:
+        """What was decided while the exports were read, each with its evidence and override."""
+        from backfill.checkpoint.decisions import decisions
+
+        with self._opened(readonly=True) as checkpoint:
+            return decisions(checkpoint)
+
+    # --- the steps -----------------------------------------------------------------------------
+
+    def _prepare(self, imports: ImportSettings) -> PrepareResult:
+        from backfill.afterwards import changes
+        from backfill.prepare.into_job import prepare_into_job
+
+        if (self.folder / FILE_NAME).exists():
+            with self._opened() as checkpoint:
+                self._refuse_purged(checkpoint)
+        done = prepare_into_job(imports, self.folder, self._progress())
+        if done is None:
+            return PrepareResult(None, again=True)
+        adopted, again = done
+        if again:
+            with self._opened() as checkpoint:
+                changes.write_list(checkpoint, self.folder)
+        return PrepareResult(adopted, again)
+
+    def _send(
+        self,
+        checkpoint: Checkpoint,
+        api: ApiSettings,
+        run: RunSettings,
+        confirm: Confirm | None,
+        prepared: PrepareResult | None,
+    ) -> RunResult:
+        from backfill.afterwards import changes
+        from backfill.operations.send import send
+
+        progress, messages, not_updated = self._progress(), list[str](), 0
+        try:
+            sent = send(checkpoint, api, run, progress, confirm)
+            if run.update_changed:
+                not_updated = changes.update(checkpoint, api, run, progress, messages.append)
+        except BaseException:
+            self._report_quietly(checkpoint, show_personal_data=run.show_personal_data)
+            raise
+        figures = self._report(checkpoint, show_personal_data=run.show_personal_data)
+        return RunResult(prepared, sent, not_updated, messages, figures, figures.states)
+
+    def _is_over(self, checkpoint: Checkpoint, run: RunSettings) -> bool:
+        """Whether nothing is left to do, and the reports say so already."""
+        from backfill.checkpoint.afterwards import count_undone
+        from backfill.operations.send import left_to_send
+
+        undone = 0 if run.leave_undone else count_undone(checkpoint)
+        written = (self.folder / "report.json").exists()
+        return written and not (undone or left_to_send(checkpoint.counts()) or run.update_changed)
+
+    def _report(self, checkpoint: Checkpoint, *, show_personal_data: bool) -> Figures:
+        from backfill import report
+
+        with self._progress().stage("reporting", total=None, unit="files"):
+            return report.write(self.folder, checkpoint, show_personal_data=show_personal_data)
+
+    def _report_quietly(self, checkpoint: Checkpoint, *, show_personal_data: bool) -> None:
+        """Leave true reports behind a run that stopped, without hiding why it stopped."""
+        try:
+            self._report(checkpoint, show_personal_data=show_personal_data)
+        except Exception:
+            _log.exception("the reports could not be written after a run that stopped")
+
+    def _frame(self, sql: str, columns: Sequence[str]) -> pd.DataFrame:
+        import pandas as pd
+
+        with self._opened(readonly=True) as checkpoint:
+            rows = [tuple(row) for row in checkpoint.query(sql)]
+        return pd.DataFrame.from_records(rows, columns=list(columns))
+
+    # --- folder, settings, progress ------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Lock the job, and write its log."""
+        say = self._progress().say if self._verbose else None
+        with lock.hold(self.folder), log.opened(self.folder, say=say):
+            yield
+
+    @contextlib.contextmanager
+    def _opened(self, *, readonly: bool = False) -> Iterator[Checkpoint]:
+        path = self.folder / FILE_NAME
+        if not path.exists():
+            raise UsageError(
+                f"{self.folder}: there is no job here",
+                hint="name the job folder of an earlier run, or give an export to start from",
+            )
+        with Checkpoint(path, readonly=readonly) as checkpoint:
+            yield checkpoint
+
+    @contextlib.contextmanager
+    def _opened_and_locked(self) -> Iterator[Checkpoint]:
+        """Open and lock a job that exists; no folder is created for one that does not."""
+        with self._opened(readonly=True):
+            pass
+        with self._locked(), self._opened() as checkpoint:
+            yield checkpoint
+
+    def _refuse_purged(self, checkpoint: Checkpoint) -> None:
+        if (when := checkpoint.meta().get(PURGED)) is not None:
+            raise UsageError(
+                f"{self.folder}: was purged at {when}; bodies, reasons and source rows are gone",
+                hint="status, verify and undo still work; start a new job for a new export",
+            )
+
+    def _imports(self, exports: Sequence[str | Path], options: Mapping[str, Any]) -> ImportSettings:
+        configuration = self._configuration("prepare", options, ImportOptions)
+        return configuration.imports([Path(export) for export in exports])
+
+    def _configuration(self, method: str, options: Mapping[str, Any], known: Any) -> Configuration:
+        from backfill.settings import checks, sources
+
+        for name in options:
+            if name not in known.__optional_keys__:
+                hint = checks.did_you_mean(name, known.__optional_keys__)
+                raise TypeError(
+                    f"Job.{method}() has no option {name!r}" + (f"; {hint}" if hint else "")
+                )
+        return sources.load({**options, "job": self.folder, "config": self._config}, os.environ)
+
+    def _progress(self) -> Progress:
+        from backfill import progress
+
+        if isinstance(self._progress_kind, str):
+            return progress.make(self._progress_kind)
+        return self._progress_kind
 
 
-def _deliver(
-    checkpoint: Checkpoint, api: ApiSettings, run: RunSettings, progress: Progress
-) -> None:
-    from backfill import deliver
+def open_job(
+    folder: str | Path,
+    *,
+    progress: ProgressKind = "none",
+    config: str | Path | None = None,
+) -> Job:
+    """The job in ``folder``, which is created when something is prepared.
 
-    began = time.monotonic()
-    try:
-        deliver.run(checkpoint, api, limit=run.limit, progress=progress)
-    finally:
-        spent = float(checkpoint.meta().get("seconds_deliver", "0")) + time.monotonic() - began
-        checkpoint.set_meta({"seconds_deliver": f"{spent:.3f}"})
-
-
-def _shown(imports: ImportSettings) -> dict[str, Any]:
-    """The settings of an import as the job remembers them; no credential is among them."""
-    return json.loads(json.dumps(asdict(imports), default=str))  # type: ignore[no-any-return]
+    :param progress: how to show progress, on stderr.
+    :param config: the settings file; None: ``backfill.toml``, if it exists.
+    """
+    return Job(folder, progress=progress, config=config)

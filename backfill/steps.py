@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backfill import confirm, lock, log
+from backfill import confirm, log
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
 from backfill.errors import UsageError
+from backfill.job_folder import lock
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
 
@@ -99,7 +100,7 @@ def ask(
 
     :raises UsageError: nobody is there to be asked. :raises SafetyStop: the answer was no.
     """
-    from backfill.checks import is_this_machine
+    from backfill.settings.checks import is_this_machine
 
     if not (run.yes or is_this_machine(api.api_url)):
         confirm.ask(summary, host_of(api), otherwise=otherwise)

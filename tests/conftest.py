@@ -33,8 +33,9 @@ def sandbox(one_shout: SandboxProcess) -> SandboxProcess:
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(request: pytest.FixtureRequest) -> None:
-    """The tests of what comes after a run type commands as a person does, in a folder."""
-    if request.path.parent.name != "afterwards":
+    """Tests that type commands as a person does run in an empty folder, without settings."""
+    folders = ("afterwards", "cli", "operations", "settings")
+    if request.path.parent.name not in folders and request.path.name != "test_python_api.py":
         return
     folder: Path = request.getfixturevalue("tmp_path")
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")

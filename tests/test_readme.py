@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backfill import cli_parser, commands, configuration
+from backfill.cli import parser
 from backfill.prepare.mapping import fields
 from backfill.prepare.validation.rules import described
+from backfill.settings import sources
+from backfill.settings.declared import SETTINGS
 from tests.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,7 +22,7 @@ def section(title: str) -> str:
     return README.partition(f"# {title}\n")[2].partition("\n#")[0]
 
 
-@pytest.mark.parametrize("command", commands.COMMANDS)
+@pytest.mark.parametrize("command", parser.COMMANDS)
 def test_every_command_and_its_options_are_documented(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -30,18 +32,20 @@ def test_every_command_and_its_options_are_documented(
         f"--{name}" for name in re.findall(r"`([a-z-]+)`", section("Settings"))
     }
     with pytest.raises(SystemExit):
-        cli_parser.parse([command, "--help"])
+        parser.parse([command, "--help"])
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     assert "--progress" in options
     assert options - named - {"--help", "--version", "--keep"} == set()
 
 
-def test_every_setting_is_documented() -> None:
-    """The table of settings has each one that can be set, and no other."""
-    rows = re.findall(r"^\| (`[^|]*`) \|", section("Settings"), re.M)
-    listed = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
-    known = {name.replace("_", "-") for name in configuration.CHECKS} | {"map", "header"}
-    assert listed == known
+def test_the_table_of_settings_is_the_declarations() -> None:
+    """Each setting is in the table, with its default and its meaning as declared."""
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \| (.*) \|$", section("Settings"), re.M)
+    assert rows == [
+        ((each.flag or "").lstrip("-") or each.key, each.default, each.help.replace("|", "\\|"))
+        for each in SETTINGS.values()
+        if not each.one_run and each.flag is not None
+    ]
 
 
 def test_the_settings_file_of_the_readme_works(
@@ -54,7 +58,7 @@ def test_the_settings_file_of_the_readme_works(
     assert example
     text = example[1].replace("https://...", "https://shout.example")
     Path("backfill.toml").write_text(text, encoding="utf-8")
-    chosen = configuration.load({}, {"SHOUT_AUTHORIZATION": "Bearer x"})
+    chosen = sources.load({}, {"SHOUT_AUTHORIZATION": "Bearer x"})
     found = chosen.imports([Path("orders.csv")])
     assert (found.timezone, found.affiliates) == ("America/Denver", Path("affiliates.csv"))
     assert dict(found.map)["profile_phone_number"] == "Phone|Mobile"
@@ -70,7 +74,7 @@ def test_every_field_is_documented() -> None:
 
 def test_exit_codes_are_those_of_the_help() -> None:
     """README and --help give the same table."""
-    in_help = dict(re.findall(r"^  (\d+) +(.+)$", cli_parser.EXIT_CODES, re.M))
+    in_help = dict(re.findall(r"^  (\d+) +(.+)$", parser.EXIT_CODES, re.M))
     assert dict(re.findall(r"^\| (\d+) \| (.+) \|$", README, re.M)) == in_help
 
 

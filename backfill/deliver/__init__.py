@@ -24,14 +24,14 @@ notify      one message an account
 from __future__ import annotations
 
 from backfill.checkpoint import Checkpoint
-from backfill.deliver.api import Api, base_url, is_this_machine
+from backfill.deliver.api import Api, base_url
 from backfill.deliver.delivery import Delivered, Delivery
 from backfill.deliver.interrupt import Stop
 from backfill.deliver.loop import on_a_loop
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
 
-__all__ = ["Api", "Delivered", "Stop", "base_url", "deliver", "is_this_machine", "run"]
+__all__ = ["Api", "Delivered", "Stop", "base_url", "deliver", "run"]
 
 
 async def deliver(

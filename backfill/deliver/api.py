@@ -8,8 +8,6 @@ are settings, as those pages name none.
 from __future__ import annotations
 
 import errno
-import ipaddress
-import re
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,31 +24,14 @@ from backfill.deliver import gate, outcome
 from backfill.deliver.deadlines import Deadlines
 from backfill.errors import UsageError
 from backfill.log import keep_out, without_secrets
-from backfill.settings import ApiSettings
+from backfill.settings import ApiSettings, checks
 
 ACCOUNT_HEADERS = ("X-Shout-Connect-ID", "X-Shout-User-Id")
 DUPLICATE_HEADER = "X-Fail-Creation-On-Duplicate-Reference-Id"
 
-#: What a user's ``--header`` may not set: ours, and those that would change what the body means.
-RESERVED = frozenset(
-    name.lower()
-    for name in (
-        *ACCOUNT_HEADERS,
-        DUPLICATE_HEADER,
-        "Connection",
-        "Content-Encoding",
-        "Content-Length",
-        "Content-Type",
-        "Expect",
-        "Host",
-        "Transfer-Encoding",
-    )
-)
-
 _CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 15.0
 _LONGEST_TEXT = 500
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
 
@@ -214,50 +195,21 @@ class Api:
 
 
 def base_url(text: str) -> URL:
-    """Where Shout is, without a slash at the end.
+    """The address of Shout's API, without a slash at the end.
 
-    :raises UsageError: it is no usable address, or plain ``http:`` to another machine.
+    :raises UsageError: it is not a usable address, or plain ``http:`` to another machine.
     """
     try:
-        url = URL(text)
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise UsageError(
-            f"--api-url {text!r}: is not an address such as https://api.example.com",
-            hint="give the address of Shout's API, without /orders at its end",
-        )
-    if url.user is not None or url.password is not None:
-        raise UsageError(
-            "--api-url: holds a user name or a password",
-            hint="give credentials with --header 'Name: env:VARIABLE'",
-        )
-    if url.query_string or url.fragment or url.path.rstrip("/").endswith("/orders"):
-        raise UsageError(
-            "--api-url: '/orders' and what follows it is added by this tool",
-            hint="give the address up to but without /orders",
-        )
-    if url.scheme == "http" and not is_this_machine(url.host):
-        raise UsageError(
-            f"--api-url {text!r}: plain http would send names and credentials readable by all",
-            hint="use https; http is for this machine only (localhost)",
-        )
-    return URL(str(url).rstrip("/"), encoded=True)
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether ``host`` cannot be another machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return URL(checks.url(text), encoded=True)
+    except checks.WrongValueError as exc:
+        raise UsageError(f"--api-url: {exc}", hint=exc.hint) from exc
 
 
 def _shared_headers(settings: ApiSettings) -> CIMultiDict[str]:
     headers: CIMultiDict[str] = CIMultiDict()
     for name, secret in settings.headers:
         value = secret.reveal()
-        if not _TOKEN.fullmatch(name) or name.lower() in RESERVED:
+        if not checks.TOKEN.fullmatch(name) or name.lower() in checks.RESERVED_HEADERS:
             raise UsageError(
                 f"--header {name!r}: cannot be set by hand",
                 hint="--header is for credentials, such as --header 'Authorization: env:TOKEN'",

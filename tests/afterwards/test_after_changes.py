@@ -73,7 +73,7 @@ def test_a_corrected_mapping_over_a_half_sent_job(
     capsys.readouterr()
     assert typed("status", JOB) == 0
     told = capsys.readouterr().out
-    assert "20 in Shout read differently in the export by now" in told
+    assert "20 changed in the export after they were sent" in told
     assert "3 are no longer in the export (#0, #1, #2)" in told
     assert typed("verify", JOB, *to(sandbox)) == 0, "Shout has what was sent"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backfill import lock
+from backfill.job_folder import lock
 from backfill.sandbox.process import SandboxProcess
 from tests.afterwards.after_jobs import (
     JOB,
@@ -215,7 +215,7 @@ def test_what_is_undone_can_be_left_undone(
     assert states() == {"created": 6, "undone": 3}
     words = [*to(sandbox), "--progress", "plain"]
     assert typed("run", "--job", JOB, *words) == 0
-    assert "3 orders that were undone are created again" in capsys.readouterr().err
+    assert "3 orders that an undo had deleted were created again" in capsys.readouterr().out
     assert_as_meant(sandbox)
 
 

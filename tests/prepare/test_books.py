@@ -10,13 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from backfill import job, progress
+from backfill import open_job
 from backfill.checkpoint import FILE_NAME, INCOMING_NAME, Checkpoint
 from backfill.checkpoint.books import export_cents, require_balance
 from backfill.errors import BooksDoNotBalance
 from backfill.prepare import books, pipeline
 from backfill.prepare.validation.validate import Validated, validate
-from backfill.settings import ImportSettings, RunSettings
 
 HEADER = "reference_id,created_at,profile_name,item_name,item_price,total\n"
 
@@ -35,9 +34,8 @@ def export(folder: Path, orders: int = 30, *, name: str = "orders.csv") -> Path:
 
 def prepare(folder: Path, *exports: Path) -> Path:
     """Prepare exports as the dry run does; returns the job folder."""
-    imports = ImportSettings(exports=exports, connect_id="A1")
     target = folder / "job"
-    job.prepare(imports, RunSettings(job=target), progress.make("none"))
+    open_job(target).prepare(*exports, connect_id="A1")
     return target
 
 

@@ -1,0 +1,52 @@
+"""``backfill retry``: sends failed and skipped orders again."""
+
+from __future__ import annotations
+
+import argparse
+
+from backfill.cli.command import TO_SHOUT, Command, job, settings
+from backfill.cli.run import plan_lines, show
+from backfill.cli.terminal import confirmation, job_of, options_of
+from backfill.settings.declared import API
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rule", metavar="RULE", help="only orders that did not go by this rule")
+    parser.add_argument("--account", metavar="ID", help="only orders of this account")
+    parser.add_argument(
+        "--reason", metavar="TEXT", help="only orders whose reason contains this text"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    job = job_of(args)
+    result = job.retry(
+        rule=args.rule,
+        account=args.account,
+        reason=args.reason,
+        confirm=confirmation(plan_lines),
+        **options_of(args),
+    )
+    return show(result, job.folder)
+
+
+COMMAND = Command(
+    name="retry",
+    takes="JOB",
+    summary="send failed and skipped orders again",
+    description=(
+        "Puts failed and skipped orders back to pending, and sends what is pending. An order "
+        "that was sent before is looked up first. --rule, --account and --reason select "
+        "some of them."
+    ),
+    examples=(
+        f"  backfill retry orders.backfill{TO_SHOUT}"
+        f"  backfill retry orders.backfill --account A1{TO_SHOUT}"
+    ),
+    options=(
+        job,
+        add_options,
+        settings(API),
+    ),
+    run=run,
+)

@@ -1,0 +1,100 @@
+"""``backfill run``: prepares, then sends; again, it resumes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from backfill.cli.command import Command, exports, settings
+from backfill.cli.terminal import SOME_DID_NOT_GO, confirmation, exit_code, job_of, options_of
+from backfill.cli.validate import dry_run
+from backfill.settings.declared import ACCOUNTS, API, JOB, READING, THIS_RUN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backfill.job import RunResult
+    from backfill.operations.send import SendPlan
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="send nothing: the same as 'backfill validate'"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.dry_run:
+        return dry_run(args)
+    job = job_of(args)
+    result = job.run(*args.exports, confirm=confirmation(plan_lines), **options_of(args))
+    return show(result, job.folder)
+
+
+def show(result: RunResult, folder: Path) -> int:
+    """Print what a run did; returns the exit code."""
+    from backfill.cli.summary import lines_of_changes, print_summary
+
+    if result.figures is None:
+        states = ", ".join(f"{n:,} {state}" for state, n in result.states.items() if n)
+        print(f"Nothing is left to send: {states or 'the job has no orders'}.")
+        print(f"The reports are in {folder}; 'backfill report {folder}' writes them again.")
+        return exit_code(result.states)
+    before = [*lines_of_changes(result.prepared), *lines_of_sending(result), *result.messages]
+    print_summary(result.figures, folder, before)
+    return SOME_DID_NOT_GO if result.not_updated else exit_code(result.states)
+
+
+def lines_of_sending(result: RunResult) -> Iterator[str]:
+    """What a person should know about the sending that the summary does not say."""
+    if result.sent is not None and result.sent.created_again:
+        yield (
+            f"{result.sent.created_again:,} orders that an undo had deleted were created again"
+            " (--leave-undone leaves them out)."
+        )
+
+
+def plan_lines(plan: SendPlan) -> Iterator[str]:
+    """What is about to be created, for the confirmation."""
+    limited = plan.limit is not None and plan.limit < plan.orders
+    yield ""
+    yield f"Orders will be created in Shout at {plan.confirm_with}."
+    yield f"  orders     {plan.orders:,} for {plan.accounts:,} accounts" + (
+        f"; the first {plan.limit:,} now" if limited else ""
+    )
+    yield f"  money      {plan.currency} {plan.total_cents / 100:,.2f}"
+    yield f"  dates      {plan.first_day} to {plan.last_day}"
+    if plan.undone:
+        yield f"  again      {plan.undone:,} were undone before (--leave-undone leaves them out)"
+    for state, orders in plan.not_going.items():
+        yield f"  not going  {orders:,} {state.value}"
+    yield "No customer gets a text message: every order says dont_trigger_auto_actions."
+
+
+COMMAND = Command(
+    name="run",
+    takes="[EXPORT ...]",
+    summary="check, then send; run it again to resume",
+    description=(
+        "Prepares every order, asks for confirmation once, and creates the orders in Shout. "
+        "After any interruption, the same command continues where it stopped, and no order "
+        "is created twice. With --job and no export it continues from the checkpoint.\n\n"
+        "A credential on the command line is visible to other users of the machine (ps); "
+        "'Name: env:VAR' reads it from the environment instead."
+    ),
+    examples=(
+        "  export SHOUT_AUTHORIZATION='Bearer ...'\n"
+        "  backfill run orders.csv --affiliates affiliates.csv \\\n"
+        "      --api-url https://api.example.com \\\n"
+        "      --header 'Authorization: env:SHOUT_AUTHORIZATION' --limit 10\n"
+        "  backfill run --job orders.backfill --api-url https://api.example.com \\\n"
+        "      --header 'Authorization: env:SHOUT_AUTHORIZATION'\n"
+    ),
+    options=(
+        exports,
+        add_options,
+        settings(JOB, THIS_RUN, READING, ACCOUNTS, API),
+    ),
+    run=run,
+)

@@ -1,0 +1,115 @@
+"""A command in a terminal: its job with progress, its options, confirmation, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backfill.errors import UsageError
+from backfill.settings.declared import SETTINGS
+
+if TYPE_CHECKING:
+    from backfill.checkpoint import State
+    from backfill.confirmation import Confirm, Plan
+    from backfill.job import Job
+    from backfill.progress import Progress
+    from backfill.settings import sources
+
+DONE = 0
+SOME_DID_NOT_GO = 3
+
+#: Settings that a job takes when it is opened, not with each method.
+_OF_THE_JOB = ("job", "progress", "verbose")
+
+
+def job_of(args: argparse.Namespace) -> Job:
+    """The job that a command works on, with progress on stderr."""
+    from backfill.job import Job
+    from backfill.settings import sources
+
+    configuration = sources.load(vars(args))
+    run = configuration.run([Path(export) for export in getattr(args, "exports", ())])
+    progress = progress_of(configuration)
+    config = getattr(args, "config", None)
+    return Job(run.job, progress=progress, verbose=run.verbose, config=config)
+
+
+def progress_of(configuration: sources.Configuration) -> Progress:
+    """The progress that the settings ask for; warnings about the settings are shown there."""
+    from backfill import progress
+
+    shown = progress.make(configuration.get("progress") or "auto")
+    for line in configuration.warnings():
+        shown.say(f"backfill: warning: {line}")
+    return shown
+
+
+def options_of(args: argparse.Namespace) -> Any:
+    """The settings that were given on the command line, as options of a method of the job."""
+    return {
+        name: value
+        for name in SETTINGS
+        if name not in _OF_THE_JOB and (value := getattr(args, name, None)) is not None
+    }
+
+
+def exports_of(args: argparse.Namespace) -> Sequence[str]:
+    """The exports of a command that needs some.
+
+    :raises UsageError: there are none.
+    """
+    if not args.exports:
+        raise UsageError(
+            "no export was given",
+            hint=f"name one or more files: backfill {args.command} orders.csv",
+        )
+    return list(args.exports)
+
+
+def confirmation(render: Callable[[Any], Iterable[str]]) -> Confirm | None:
+    """A confirmation that shows the plan and waits for a word; None without a terminal.
+
+    :param render: the plan as lines.
+    """
+    if not (sys.stdin and sys.stdin.isatty()):
+        return None
+
+    def ask(plan: Plan) -> bool:
+        for line in render(plan):
+            print(line, file=sys.stderr)
+        word = plan.confirm_with
+        question = f"\nType {word} to continue, anything else to stop: "
+        print(question, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip() == word
+
+    return ask
+
+
+def exit_code(states: Mapping[State, int]) -> int:
+    """3 where some orders did not go, else 0."""
+    return SOME_DID_NOT_GO if any(states[state] for state in _not_going()) else DONE
+
+
+def _not_going() -> Sequence[State]:
+    from backfill.checkpoint import State
+
+    return (State.REJECTED, State.FAILED, State.SKIPPED)
+
+
+def checked(args: argparse.Namespace, name: str, check: Callable[[str], Any]) -> Any:
+    """The value of a command's own option; None where it was not given.
+
+    :raises UsageError: the value cannot be used.
+    """
+    from backfill.settings.checks import WrongValueError
+
+    text = getattr(args, name)
+    if text is None:
+        return None
+    try:
+        return check(text)
+    except WrongValueError as exc:
+        raise UsageError(f"--{name.replace('_', '-')}: {exc}", hint=exc.hint) from None

@@ -1,0 +1,59 @@
+"""Every file of a job folder, listed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKPOINT = "checkpoint.sqlite"
+INCOMING = "incoming.sqlite"
+REPORT_PAGE = "report.html"
+REPORT_JSON = "report.json"
+RESULTS = "results.csv"
+REJECTED_ROWS = "rejected_rows.csv"
+VERIFY = "verify.csv"
+CHANGED = "changed.csv"
+LOG = "backfill.log"
+LOCK = "lock"
+ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """One file, or folder, of a job folder."""
+
+    pattern: str
+    """its name, as a glob pattern where there may be several"""
+    what: str
+    written_by: str
+    """the package that writes it"""
+    personal_data: bool
+    """contains names, phone numbers, addresses or source rows, so a purge removes it"""
+
+
+FILES: tuple[JobFile, ...] = (
+    JobFile(f"{CHECKPOINT}*", "one row per order: body, state, outcome", "checkpoint", False),
+    JobFile(f"{INCOMING}*", "an import that is not finished", "checkpoint", True),
+    JobFile(f"{ROWS}*", "the source rows as they were read", "prepare", True),
+    JobFile("parts-*", "rows on their way through the disk", "prepare", True),
+    JobFile(REPORT_PAGE, "the report for people", "report", True),
+    JobFile(REPORT_JSON, "the report for programs", "report", True),
+    JobFile(RESULTS, "one row per order", "report", True),
+    JobFile("rejected_rows*.csv", "source rows of orders that were not created", "report", True),
+    JobFile(VERIFY, "orders that differ from what was sent", "operations", True),
+    JobFile(CHANGED, "orders whose export changed or lost them", "operations", True),
+    JobFile(LOG, "what happened, as JSON lines", "log", False),
+    JobFile(LOCK, "held while a run works on the job", "job_folder", False),
+)
+
+
+def is_job_folder(folder: Path) -> bool:
+    """Whether a folder is empty or contains a job."""
+    return any((folder / name).exists() for name in (LOCK, CHECKPOINT)) or not any(folder.iterdir())
+
+
+def with_personal_data(folder: Path) -> list[Path]:
+    """The files and folders of a job that contain personal data, apart from the checkpoint."""
+    return sorted(
+        path for each in FILES if each.personal_data for path in folder.glob(each.pattern)
+    )

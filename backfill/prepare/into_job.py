@@ -1,0 +1,77 @@
+"""Prepares exports into a job's checkpoint, unless the job already holds exactly these."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from backfill import __version__
+from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, adopt, now
+from backfill.prepare.reading.fingerprint import expand, sha256_of
+from backfill.progress import Progress
+from backfill.settings import ImportSettings
+
+_log = logging.getLogger(__name__)
+
+
+def prepare_into_job(
+    imports: ImportSettings, folder: Path, progress: Progress
+) -> tuple[Adopted, bool] | None:
+    """Prepare the exports and adopt them; None where the job holds just this already.
+
+    Nothing heavy is imported until something has to be read.
+
+    :returns: what the import changed in the job, and whether the job held an earlier import.
+    """
+    sha256 = cache(sha256_of)  # a large export is hashed once
+    current = fingerprint(imports, sha256)
+    known: dict[str, str] = {}
+    if (folder / FILE_NAME).exists():
+        with Checkpoint(folder / FILE_NAME) as checkpoint:
+            if checkpoint.meta().get("fingerprint") == current:
+                return None
+            known = {source.source: source.sha256 for source in checkpoint.sources()}
+    from backfill.prepare.pipeline import prepare
+    from backfill.prepare.validation import rules
+
+    began = time.monotonic()
+    prepared = prepare(imports, folder, known=known, sha256=sha256, progress=progress)
+    prepared.incoming.finish(
+        {
+            "fingerprint": current,
+            "tool_version": __version__,
+            "prepared_at": now(),
+            "settings": json.dumps(_shown(imports), ensure_ascii=False),
+            "rules": json.dumps(rules.described(), ensure_ascii=False),
+            "seconds_prepare": f"{time.monotonic() - began:.3f}",
+        }
+    )
+    adopted = adopt(folder)
+    with Checkpoint(folder / FILE_NAME) as checkpoint:
+        checkpoint.set_meta({"adopted": json.dumps(asdict(adopted))})
+    _log.info("prepared", extra={"fields": {"rows": prepared.rows, **asdict(adopted)}})
+    return adopted, bool(known)
+
+
+def fingerprint(imports: ImportSettings, sha256: Callable[[Path], str]) -> str:
+    """What the bodies depend on, as one hash: the exports' bytes, the settings, the tool."""
+    also = [imports.mapping, imports.affiliates, imports.items]
+    parts: dict[str, Any] = {
+        "tool": __version__,
+        "exports": [[str(path), sha256(path)] for path in expand(imports.exports)],
+        "also": [sha256(path) if path else None for path in also],
+        "settings": _shown(imports),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _shown(imports: ImportSettings) -> dict[str, Any]:
+    """The settings of an import as the job remembers them; no credential is among them."""
+    return json.loads(json.dumps(asdict(imports), default=str))  # type: ignore[no-any-return]
