@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from backfill.prepare.inspect.findings import Inspection
     from backfill.progress import Progress
     from backfill.report.figures import Figures
+    from backfill.report.shown import ShownOrder
     from backfill.settings import ApiSettings, ImportSettings, RunSettings
     from backfill.settings.sources import Configuration
 
@@ -250,6 +251,51 @@ class Job:
 
         with self._opened(readonly=True) as checkpoint:
             return decisions(checkpoint)
+
+    def show(
+        self,
+        *reference_ids: str,
+        state: State | str | None = None,
+        account: str | None = None,
+        limit: int | None = None,
+        show_personal_data: bool = False,
+    ) -> list[ShownOrder]:
+        """Prepared orders with their bodies and source rows, in the order of appearance.
+
+        :param reference_ids: only these orders; none: all.
+        :raises UsageError: the job has no such order, or the rows were purged.
+        """
+        shown = self.iter_orders(
+            *reference_ids,
+            state=state,
+            account=account,
+            limit=limit,
+            show_personal_data=show_personal_data,
+        )
+        return list(shown)
+
+    def iter_orders(
+        self,
+        *reference_ids: str,
+        state: State | str | None = None,
+        account: str | None = None,
+        limit: int | None = None,
+        show_personal_data: bool = False,
+    ) -> Iterator[ShownOrder]:
+        """:meth:`show`, one order after the other: for jobs that do not fit into memory."""
+        from backfill.report.shown import shown_orders
+
+        with self._opened(readonly=True) as checkpoint:
+            self._refuse_purged(checkpoint)
+            yield from shown_orders(
+                self.folder,
+                checkpoint,
+                reference_ids,
+                state=None if state is None else State(state),
+                account=account,
+                limit=limit,
+                show_personal_data=show_personal_data,
+            )
 
     # --- the steps -----------------------------------------------------------------------------
 

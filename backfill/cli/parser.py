@@ -22,6 +22,7 @@ from backfill.cli import (
     retry,
     run,
     sandbox,
+    show,
     status,
     undo,
     validate,
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Command] = {
         validate,
         run,
         status,
+        show,
         retry,
         verify,
         undo,
@@ -87,14 +89,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if args.command is None:
         sys.stdout.write(SHORT_HELP)
         raise SystemExit(2)
-    # argparse takes exports in one place only; people write them before and after options. It
-    # also takes '--wrong=a b' for an export, because of the space.
-    words = [*getattr(args, "exports", ()), *extras]
-    takes_exports = hasattr(args, "exports")
-    if any(word.startswith("-") for word in words) or (extras and not takes_exports):
+    # argparse takes repeatable arguments in one place only; people write them before and after
+    # options. It also takes '--wrong=a b' for an argument, because of the space.
+    repeatable = next((name for name in ("exports", "reference_ids") if hasattr(args, name)), "")
+    words = [*getattr(args, repeatable, ()), *extras]
+    if any(word.startswith("-") for word in words) or (extras and not repeatable):
         args.parser.refuse(words)
-    if takes_exports:
-        args.exports = words
+    if repeatable:
+        setattr(args, repeatable, words)
     return args
 
 

@@ -39,6 +39,7 @@ CONTRACT = {
     "undo": f"--account --since {API_OPTIONS}",
     "notify": f"--message --template --company --accounts --resend-in-doubt {API_OPTIONS}",
     "report": "",
+    "show": "--state --account --limit --show-personal-data",
     "purge": "--yes",
     "sandbox": "--port --db --faults --rate-limit",
     "completion": "",

@@ -1,0 +1,135 @@
+"""Prepared orders, each with its body and the source rows it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backfill.checkpoint import Checkpoint, Source, State, addresses
+from backfill.errors import UsageError
+from backfill.prepare.reading import spool
+from backfill.prepare.reading.source import ROW
+from backfill.report.masking import Privacy
+
+#: Orders whose source rows are read from the disk together.
+_TOGETHER = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One row as it is in the export."""
+
+    source: str
+    row: int
+    """as a spreadsheet counts: the header is usually row 1"""
+    cells: Mapping[str, str]
+    """text by column; blank cells are left out"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOrder:
+    """One order as it was prepared."""
+
+    reference_id: str | None
+    state: State
+    account_header: str | None
+    account_id: str | None
+    reason: str | None
+    """why it was not created"""
+    body: Mapping[str, Any] | None
+    """the request body; None where the order was rejected"""
+    rows: Sequence[SourceRow]
+
+
+def shown_orders(
+    folder: Path,
+    checkpoint: Checkpoint,
+    reference_ids: Sequence[str],
+    *,
+    state: State | None,
+    account: str | None,
+    limit: int | None,
+    show_personal_data: bool,
+) -> Iterator[ShownOrder]:
+    """Orders of a job in the order of appearance; no reference ids: all of them.
+
+    :raises UsageError: the job has no order with one of the reference ids.
+    """
+    sources = {source.source: source for source in checkpoint.sources()}
+    privacy = Privacy.of(list(sources.values()), show=show_personal_data)
+    _refuse_unknown(checkpoint, reference_ids)
+    orders = checkpoint.query(
+        "SELECT reference_id, state, account_header, account_id, reason, source_file, source_rows,"
+        " payload FROM orders WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR account_id = ?2)"
+        " AND (?3 IS NULL OR reference_id IN (SELECT value FROM json_each(?3)))"
+        " ORDER BY id LIMIT ?4",
+        (
+            state,
+            account,
+            json.dumps(reference_ids) if reference_ids else None,
+            -1 if limit is None else limit,  # SQLite's word for no limit
+        ),
+    )
+    while together := orders.fetchmany(_TOGETHER):
+        places = [
+            list(addresses(order["source_file"], order["source_rows"], sources))
+            for order in together
+        ]
+        cells = _cells(folder, sources, places, privacy)
+        for order, of_order in zip(together, places, strict=True):
+            yield ShownOrder(
+                order["reference_id"],
+                State(order["state"]),
+                order["account_header"],
+                order["account_id"],
+                None if order["reason"] is None else privacy.text(order["reason"]),
+                privacy.body(json.loads(order["payload"])) if order["payload"] else None,
+                [
+                    SourceRow(label, number, found)
+                    for label, numbers in of_order
+                    for number in numbers
+                    for found in cells.get((label, number), ())
+                ],
+            )
+
+
+def _refuse_unknown(checkpoint: Checkpoint, reference_ids: Sequence[str]) -> None:
+    unknown = checkpoint.query(
+        "SELECT value FROM json_each(?) WHERE value NOT IN"
+        " (SELECT reference_id FROM orders WHERE reference_id IS NOT NULL)",
+        (json.dumps(reference_ids),),
+    ).fetchone()
+    if unknown is not None:
+        raise UsageError(
+            f"the job has no order {unknown[0]!r}",
+            hint="write the reference id as in results.csv, with its prefix",
+        )
+
+
+def _cells(
+    folder: Path,
+    sources: Mapping[str, Source],
+    places: Sequence[Sequence[tuple[str, Sequence[int]]]],
+    privacy: Privacy,
+) -> dict[tuple[str, int], list[dict[str, str]]]:
+    """The cells of each source row; a packed row is there once for each of its line items."""
+    wanted: dict[str, set[int]] = {}
+    for of_order in places:
+        for label, numbers in of_order:
+            wanted.setdefault(label, set()).update(numbers)
+    found: dict[tuple[str, int], list[dict[str, str]]] = {}
+    for label, of_source in wanted.items():
+        details = sources[label].details
+        table = spool.take_rows(folder, details["rows_file"], of_source)
+        columns = details["columns"]
+        for row in table.select([ROW, *columns]).to_pylist():
+            cells = {
+                name: privacy.cell(label, name, row[name])
+                for name in columns
+                if (row[name] or "").strip()
+            }
+            found.setdefault((label, row[ROW]), []).append(cells)
+    return found
