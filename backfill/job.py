@@ -26,9 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from backfill import log, status
 from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State
+from backfill.checkpoint.choice import Choice
 from backfill.errors import UsageError
 from backfill.job_folder import lock
-from backfill.settings import ApiOptions, ImportOptions, ProgressKind, RunOptions
+from backfill.job_folder.files import REPORT_JSON
+from backfill.settings import ApiOptions, ChoiceOptions, ImportOptions, ProgressKind, RunOptions
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -63,7 +65,7 @@ class SendOptions(ApiOptions, RunOptions, total=False):
     """The options of commands that send orders."""
 
 
-class AllOptions(ImportOptions, SendOptions, total=False):
+class AllOptions(ImportOptions, SendOptions, ChoiceOptions, total=False):
     """The options of :meth:`Job.run`."""
 
 
@@ -182,6 +184,8 @@ class Job:
             prepared = self._prepare(imports) if exports else None
             with self._opened() as checkpoint:
                 self._refuse_purged(checkpoint)
+                if choice := _choice(run):
+                    checkpoint.choose(choice)
                 if (prepared is None or prepared.adopted is None) and self._is_over(
                     checkpoint, run
                 ):
@@ -340,11 +344,11 @@ class Job:
     def _is_over(self, checkpoint: Checkpoint, run: RunSettings) -> bool:
         """Whether nothing is left to do, and the reports say so already."""
         from backfill.checkpoint.afterwards import count_undone
-        from backfill.operations.send import left_to_send
 
         undone = 0 if run.leave_undone else count_undone(checkpoint)
-        written = (self.folder / "report.json").exists()
-        return written and not (undone or left_to_send(checkpoint.counts()) or run.update_changed)
+        written = (self.folder / REPORT_JSON).exists()
+        left = undone or any(checkpoint.left().values())
+        return written and not (left or run.update_changed)
 
     def _report(self, checkpoint: Checkpoint, *, show_personal_data: bool) -> Figures:
         from backfill import report
@@ -436,3 +440,10 @@ def open_job(
     :param config: the settings file; None: ``backfill.toml``, if it exists.
     """
     return Job(folder, progress=progress, config=config)
+
+
+def _choice(run: RunSettings) -> Choice:
+    """The orders that a run takes up."""
+    return Choice(
+        accounts=run.account, reference_ids=run.reference_id, since=run.since, until=run.until
+    )

@@ -106,7 +106,8 @@ UNDONE_AGAIN = "state = 'undone' AND payload IS NOT NULL AND id NOT IN (SELECT o
 
 def count_undone(checkpoint: Checkpoint) -> int:
     """How many orders :func:`put_back_undone` would put back."""
-    return int(checkpoint.query(f"SELECT count(*) FROM orders WHERE {UNDONE_AGAIN}").fetchone()[0])
+    which = f"{UNDONE_AGAIN}{checkpoint.chosen}"
+    return int(checkpoint.query(f"SELECT count(*) FROM orders WHERE {which}").fetchone()[0])
 
 
 def put_back_undone(checkpoint: Checkpoint) -> int:
@@ -119,7 +120,7 @@ def put_back_undone(checkpoint: Checkpoint) -> int:
         return db.execute(
             "UPDATE orders SET state = 'pending', attempts = 0, http_status = NULL,"
             " shout_order_id = NULL, rule = NULL, reason = NULL, updated_at = ?"
-            f" WHERE {UNDONE_AGAIN}",
+            f" WHERE {UNDONE_AGAIN}{checkpoint.chosen}",
             (now(),),
         ).rowcount
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import orjson
 
+from backfill.checkpoint.choice import Choice, unknown
 from backfill.checkpoint.connection import connect, now, storage_errors
 from backfill.checkpoint.schema import (
     APPLICATION_ID,
@@ -51,6 +52,8 @@ class Checkpoint:
                 raise
         #: Forward scan: claims go through the orders once, from the first to the last.
         self._claimed_up_to = 0
+        #: Further condition that an order meets to be taken up.
+        self._chosen = ""
 
     def _check_version(self) -> None:
         if self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
@@ -97,6 +100,39 @@ class Checkpoint:
         return self._transaction()
 
     # --- handing out and taking back: the wire's side ---------------------------------------
+
+    def choose(self, choice: Choice) -> None:
+        """Let claims, and what is in doubt, be only the orders of ``choice``.
+
+        :raises UsageError: no order has one of its accounts or reference ids.
+        """
+        for what, column, values in (
+            ("account", "account_id", choice.accounts),
+            ("reference id", "reference_id", choice.reference_ids),
+        ):
+            for value in values:
+                if not self.query(f"SELECT 1 FROM orders WHERE {column} = ?", (value,)).fetchone():
+                    raise unknown(what, value)
+        condition, parameters = choice.where()
+        with self._transaction() as db:
+            db.execute("CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY)")
+            db.execute(f"INSERT INTO chosen SELECT id FROM orders WHERE {condition}", parameters)
+        self._chosen = " AND id IN chosen"
+
+    @property
+    def chosen(self) -> str:
+        """The choice as SQL that follows another condition; empty where there is none."""
+        return self._chosen
+
+    def left(self) -> dict[State, int]:
+        """How many orders a run takes up: pending ones, and ones in doubt."""
+        found = dict(
+            self.query(
+                "SELECT state, count(*) FROM orders WHERE state IN ('pending', 'sending')"
+                f"{self._chosen} GROUP BY state"
+            ).fetchall()
+        )
+        return {state: found.get(state.value, 0) for state in (State.PENDING, State.SENDING)}
 
     def advance(
         self, results: Sequence[Result], *, claim: int, activity: Activity | None = None
@@ -146,13 +182,13 @@ class Checkpoint:
         return finish
 
     def _claim(self, db: sqlite3.Connection, most: int) -> list[Claim]:
-        rows = _claims(db, "state = 'pending' AND id > ?", self._claimed_up_to, most)
+        rows = _claims(db, f"state = 'pending' AND id > ?{self._chosen}", self._claimed_up_to, most)
         if rows:
-            # All pending orders between the first and the last are the ones just read. The plus
-            # keeps SQLite from walking the index that this statement changes.
+            # All chosen pending orders between the first and the last are the ones just read. The
+            # plus keeps SQLite from walking the index that this statement changes.
             db.execute(
                 "UPDATE orders SET state = 'sending', updated_at = ?"
-                " WHERE +state = 'pending' AND id BETWEEN ? AND ?",
+                f" WHERE +state = 'pending' AND id BETWEEN ? AND ?{self._chosen}",
                 (now(), rows[0].id, rows[-1].id),
             )
         return rows
@@ -199,7 +235,7 @@ class Checkpoint:
     def in_doubt(self) -> list[Claim]:
         """The orders that were handed to the network and whose outcome is not known."""
         with storage_errors(self.path):
-            return _claims(self._db, "state = 'sending' AND id > ?", 0, _ALL)
+            return _claims(self._db, f"state = 'sending' AND id > ?{self._chosen}", 0, _ALL)
 
     def park_account(
         self,

@@ -89,16 +89,16 @@ def _add(parser: argparse._ActionsContainer, each: Setting, default: str | None 
     if each.flag is None:
         return
     help = f"{each.help} (default: {each.default})" if each.default else each.help
+    # The flag itself as the name: a command's own option may be called like a setting.
+    name = each.flag
     if each.metavar is None:
-        parser.add_argument(
-            each.flag, dest=each.name, action="store_true", default=default, help=help
-        )
+        parser.add_argument(each.flag, dest=name, action="store_true", default=default, help=help)
     else:
         parser.add_argument(
             each.flag,
-            dest=each.name,
+            dest=name,
             metavar=each.metavar,
-            action="append" if each.table else "store",
+            action="append" if each.repeatable else "store",
             default=default,
             help=help.replace("%", "%%"),
         )

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from backfill.cli.command import Command
+from backfill.cli.terminal import given
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     from backfill.cli.rehearsal import rehearse
     from backfill.settings import ProgressKind, sources
 
-    progress: ProgressKind = sources.load(vars(args)).get("progress") or "auto"
+    progress: ProgressKind = sources.load(given(args)).get("progress") or "auto"
     return rehearse(Path(args.keep) if args.keep else None, progress=progress)
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from backfill.cli.command import TO_SHOUT, Command, job, settings
-from backfill.cli.terminal import progress_of
+from backfill.cli.terminal import given, progress_of
 from backfill.settings.declared import API
 
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from backfill.afterwards.notify import Notice, notify, read_template
     from backfill.settings import sources
 
-    configuration = sources.load(vars(args))
+    configuration = sources.load(given(args))
     notice = Notice(
         read_template(args.message, Path(args.template) if args.template else None),
         company=args.company,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 
 from backfill.cli.command import Command, job, one
-from backfill.cli.terminal import progress_of
+from backfill.cli.terminal import given, progress_of
 
 
 def run(args: argparse.Namespace) -> int:
     from backfill.afterwards.purge import purge
     from backfill.settings import sources
 
-    configuration = sources.load(vars(args))
+    configuration = sources.load(given(args))
     return purge(configuration.run([]), progress_of(configuration))
 
 

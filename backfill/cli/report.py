@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 
 from backfill.cli.command import Command, job, one
-from backfill.cli.terminal import exit_code, job_of
+from backfill.cli.terminal import exit_code, given, job_of
 
 
 def run(args: argparse.Namespace) -> int:
     from backfill.cli.summary import print_summary
 
     job = job_of(args)
-    figures = job.report(show_personal_data=bool(args.show_personal_data))
+    figures = job.report(show_personal_data=bool(given(args)["show_personal_data"]))
     print_summary(figures, job.folder)
     return exit_code(figures.states)
 

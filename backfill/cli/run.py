@@ -34,11 +34,13 @@ def run(args: argparse.Namespace) -> int:
 
 def show(result: RunResult, folder: Path) -> int:
     """Print what a run did; returns the exit code."""
+    from backfill.checkpoint import State
     from backfill.cli.summary import lines_of_changes, print_summary
 
     if result.figures is None:
         states = ", ".join(f"{n:,} {state}" for state, n in result.states.items() if n)
-        print(f"Nothing is left to send: {states or 'the job has no orders'}.")
+        none = "None of the chosen orders" if result.states[State.PENDING] else "Nothing"
+        print(f"{none} is left to send: {states or 'the job has no orders'}.")
         print(f"The reports are in {folder}; 'backfill report {folder}' writes them again.")
         return exit_code(result.states)
     before = [*lines_of_changes(result.prepared), *lines_of_sending(result), *result.messages]
@@ -53,18 +55,25 @@ def lines_of_sending(result: RunResult) -> Iterator[str]:
             f"{result.sent.created_again:,} orders that an undo had deleted were created again"
             " (--leave-undone leaves them out)."
         )
+    if result.sent is not None and result.sent.pilot:
+        yield "Created in this pilot; look at them in Shout, in the account of each:"
+        for order in result.sent.pilot:
+            yield f"  {order.reference_id}  in account {order.account_id}"
+        if result.sent.created > len(result.sent.pilot):
+            yield f"  and {result.sent.created - len(result.sent.pilot):,} more: see results.csv"
 
 
 def plan_lines(plan: SendPlan) -> Iterator[str]:
     """What is about to be created, for the confirmation."""
-    limited = plan.limit is not None and plan.limit < plan.orders
+    from backfill.report.wording import count, money
+
     yield ""
     yield f"Orders will be created in Shout at {plan.confirm_with}."
-    yield f"  orders     {plan.orders:,} for {plan.accounts:,} accounts" + (
-        f"; the first {plan.limit:,} now" if limited else ""
-    )
-    yield f"  money      {plan.currency} {plan.total_cents / 100:,.2f}"
+    yield f"  orders     {count(plan.orders)} for {count(plan.accounts, 'account')}"
+    yield f"  money      {money(plan.total_cents, plan.currency)}"
     yield f"  dates      {plan.first_day} to {plan.last_day}"
+    if plan.later:
+        yield f"  later      {plan.later:,} stay pending"
     if plan.undone:
         yield f"  again      {plan.undone:,} were undone before (--leave-undone leaves them out)"
     for state, orders in plan.not_going.items():

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 
 from backfill.cli.command import Command, job, one
-from backfill.cli.terminal import DONE, checked, job_of
+from backfill.cli.terminal import DONE, checked, given, job_of
 from backfill.settings import checks
 
 
@@ -22,14 +22,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from backfill.checkpoint import State
+    from backfill.settings import sources
 
-    job = job_of(args)
+    job, run = job_of(args), sources.load(given(args)).run([])
     orders = job.iter_orders(
         *args.reference_ids,
         state=checked(args, "state", checks.one_of(*State)),
         account=args.account,
-        limit=checked(args, "limit", checks.count("a number of orders")),
-        show_personal_data=bool(args.show_personal_data),
+        limit=run.limit,
+        show_personal_data=run.show_personal_data,
     )
     # One order per line for programs, laid out for people.
     indent = 2 if sys.stdout.isatty() else None

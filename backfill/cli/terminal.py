@@ -22,7 +22,14 @@ DONE = 0
 SOME_DID_NOT_GO = 3
 
 #: Settings that a job takes when it is opened, not with each method.
-_OF_THE_JOB = ("job", "progress", "verbose")
+_OF_THE_JOB = ("job", "config", "progress", "verbose")
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that stand on the command line, by name; None where one does not."""
+    values = vars(args)
+    found = {name: values.get(each.flag or name) for name, each in SETTINGS.items()}
+    return {**found, "job": values.get("job") or found["job"], "config": values.get("config")}
 
 
 def job_of(args: argparse.Namespace) -> Job:
@@ -30,7 +37,7 @@ def job_of(args: argparse.Namespace) -> Job:
     from backfill.job import Job
     from backfill.settings import sources
 
-    configuration = sources.load(vars(args))
+    configuration = sources.load(given(args))
     run = configuration.run([Path(export) for export in getattr(args, "exports", ())])
     progress = progress_of(configuration)
     config = getattr(args, "config", None)
@@ -51,8 +58,8 @@ def options_of(args: argparse.Namespace) -> Any:
     """The settings that were given on the command line, as options of a method of the job."""
     return {
         name: value
-        for name in SETTINGS
-        if name not in _OF_THE_JOB and (value := getattr(args, name, None)) is not None
+        for name, value in given(args).items()
+        if name not in _OF_THE_JOB and value is not None
     }
 
 

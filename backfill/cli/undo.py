@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from backfill.cli.command import TO_SHOUT, Command, job, settings
-from backfill.cli.terminal import checked, progress_of
+from backfill.cli.terminal import checked, given, progress_of
 from backfill.settings import checks
 from backfill.settings.declared import API
 
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from backfill.checkpoint.afterwards import Selection
     from backfill.settings import sources
 
-    configuration = sources.load(vars(args))
+    configuration = sources.load(given(args))
     which = Selection(account=args.account, since=checked(args, "since", checks.moment))
     run = configuration.run([])
     return undo(configuration.api(), run, progress_of(configuration), which)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from backfill.cli.command import TO_SHOUT, Command, job, settings
-from backfill.cli.terminal import checked, progress_of
+from backfill.cli.terminal import checked, given, progress_of
 from backfill.settings import checks
 from backfill.settings.declared import API
 
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> int:
     from backfill.afterwards.verify import verify
     from backfill.settings import sources
 
-    configuration = sources.load(vars(args))
+    configuration = sources.load(given(args))
     sample = checked(args, "sample", checks.count("a number of orders"))
     run = configuration.run([])
     return verify(configuration.api(), run, progress_of(configuration), sample or run.limit)

@@ -109,7 +109,7 @@ class Delivery:
         :raises Interrupted: by :meth:`interrupt`. :raises StorageError: nothing can be recorded.
         """
         started = self._loop.time()
-        counts = await self._on_disk(self._checkpoint.counts)
+        counts = await self._on_disk(self._checkpoint.left)
         total = counts[State.PENDING] + counts[State.SENDING]
         if self._left is not None and self._left < counts[State.PENDING]:
             total = self._left + counts[State.SENDING]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backfill.checkpoint import Checkpoint, State
 from backfill.checkpoint.afterwards import UNDONE_AGAIN, count_undone, put_back_undone
@@ -20,21 +20,27 @@ from backfill.settings.checks import host_of, is_this_machine
 if TYPE_CHECKING:
     from backfill.deliver import Delivered
 
+#: How many orders of a pilot are named.
+PILOT_SHOWN: Final = 10
+ALL: Final = -1
+"""As SQLite's LIMIT has it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendPlan(Plan):
     """The orders that are about to be created in Shout."""
 
     orders: int
+    """how many are sent now: those that ``--limit`` and the choice leave"""
     accounts: int
     total_cents: int
     currency: str
     first_day: str | None
     last_day: str | None
-    limit: int | None
-    """how many orders are sent now, at most; None: all"""
+    later: int
+    """orders that stay pending, because they are not chosen or above the limit"""
     undone: int
-    """how many of them were deleted by an undo and are created again"""
+    """orders that an undo had deleted, and that become pending again"""
     not_going: Mapping[State, int]
     """orders that are not sent, by state"""
 
@@ -47,6 +53,17 @@ class SendResult:
     """None: nothing was left to send"""
     created_again: int = 0
     """orders that an undo had deleted"""
+    created: int = 0
+    """orders that were created now"""
+    pilot: Sequence[CreatedOrder] = ()
+    """the first orders that were created, where a limit or a choice left others pending"""
+
+
+class CreatedOrder(NamedTuple):
+    """An order of a pilot, to be looked at in Shout."""
+
+    reference_id: str
+    account_id: str
 
 
 def send(
@@ -63,7 +80,7 @@ def send(
     """
     undone = 0 if run.leave_undone else count_undone(checkpoint)
     counts = checkpoint.counts()
-    if not (undone or left_to_send(counts)):
+    if not (undone or sum(checkpoint.left().values())):
         return SendResult()
     _check_share_of_rejected(counts, run)
     if not (run.yes or is_this_machine(api.api_url)):
@@ -71,12 +88,28 @@ def send(
     checkpoint.set_meta({"api_host": host_of(api.api_url)})
     if undone:
         put_back_undone(checkpoint)
-    return SendResult(_deliver(checkpoint, api, run.limit, progress), undone)
+    first = _first_to_go(checkpoint, run.limit) if run.limit or checkpoint.chosen else []
+    delivered = _deliver(checkpoint, api, run.limit, progress)
+    created = delivered.orders[State.CREATED]
+    return SendResult(delivered, undone, created, _created(checkpoint, first))
 
 
-def left_to_send(counts: Mapping[State, int]) -> int:
-    """How many orders are pending or in doubt."""
-    return counts[State.PENDING] + counts[State.SENDING]
+def _first_to_go(checkpoint: Checkpoint, limit: int | None) -> list[int]:
+    most = PILOT_SHOWN if limit is None else min(limit, PILOT_SHOWN)
+    rows = checkpoint.query(
+        f"SELECT id FROM orders WHERE state = 'pending'{checkpoint.chosen} ORDER BY id LIMIT ?",
+        (most,),
+    )
+    return [row[0] for row in rows]
+
+
+def _created(checkpoint: Checkpoint, ids: Sequence[int]) -> list[CreatedOrder]:
+    rows = checkpoint.query(
+        "SELECT reference_id, account_id FROM orders WHERE state = 'created'"
+        " AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (json.dumps(ids),),
+    )
+    return [CreatedOrder(*row) for row in rows]
 
 
 def plan(checkpoint: Checkpoint, host: str, limit: int | None, undone: int) -> SendPlan:
@@ -85,10 +118,14 @@ def plan(checkpoint: Checkpoint, host: str, limit: int | None, undone: int) -> S
     :param undone: how many orders that an undo deleted are created again.
     """
     again = f" OR ({UNDONE_AGAIN})" if undone else ""
+    columns = "SELECT account_id, total_cents, ordered_on FROM orders"
+    # What is in doubt is looked up whatever the limit is.
     orders, accounts, cents, first, last = checkpoint.query(
         "SELECT count(*), count(DISTINCT account_id), coalesce(sum(total_cents), 0),"
-        " min(ordered_on), max(ordered_on) FROM orders"
-        f" WHERE state IN ('pending', 'sending'){again}"
+        f" min(ordered_on), max(ordered_on) FROM ({columns} WHERE state = 'sending'"
+        f"{checkpoint.chosen} UNION ALL SELECT * FROM ({columns} WHERE (state = 'pending'{again})"
+        f"{checkpoint.chosen} ORDER BY id LIMIT ?))",
+        (ALL if limit is None else limit,),
     ).fetchone()
     counts = checkpoint.counts()
     settings = json.loads(checkpoint.meta().get("settings") or "{}")
@@ -100,7 +137,7 @@ def plan(checkpoint: Checkpoint, host: str, limit: int | None, undone: int) -> S
         currency=settings.get("currency") or "USD",
         first_day=first,
         last_day=last,
-        limit=limit,
+        later=counts[State.PENDING] + counts[State.SENDING] + undone - orders,
         undone=undone,
         not_going={
             state: counts[state]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backfill.checkpoint import Checkpoint, Source, State, addresses
-from backfill.errors import UsageError
+from backfill.checkpoint.choice import unknown
 from backfill.prepare.reading import spool
 from backfill.prepare.reading.source import ROW
 from backfill.report.masking import Privacy
@@ -97,16 +97,13 @@ def shown_orders(
 
 
 def _refuse_unknown(checkpoint: Checkpoint, reference_ids: Sequence[str]) -> None:
-    unknown = checkpoint.query(
+    missing = checkpoint.query(
         "SELECT value FROM json_each(?) WHERE value NOT IN"
         " (SELECT reference_id FROM orders WHERE reference_id IS NOT NULL)",
         (json.dumps(reference_ids),),
     ).fetchone()
-    if unknown is not None:
-        raise UsageError(
-            f"the job has no order {unknown[0]!r}",
-            hint="write the reference id as in results.csv, with its prefix",
-        )
+    if missing is not None:
+        raise unknown("reference id", missing[0])
 
 
 def _cells(

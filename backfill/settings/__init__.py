@@ -10,6 +10,7 @@ from __future__ import annotations
 from backfill.settings.declared import (
     ApiOptions,
     ApiSettings,
+    ChoiceOptions,
     DateOrder,
     DecimalMark,
     ImportOptions,
@@ -25,6 +26,7 @@ from backfill.settings.secret import Secret
 __all__ = [
     "ApiOptions",
     "ApiSettings",
+    "ChoiceOptions",
     "DateOrder",
     "DecimalMark",
     "ImportOptions",

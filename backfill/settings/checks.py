@@ -117,6 +117,16 @@ def timezone(value: str) -> str:
     return value
 
 
+def day(value: str) -> str:
+    """A day, as ``2026-01-31``."""
+    from datetime import date
+
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise WrongValueError(f"{value!r} is not a date, such as 2026-01-31") from None
+
+
 def moment(value: str) -> str:
     """A day, or a time with its offset; comes out in UTC as the checkpoint writes times."""
     from datetime import UTC, datetime

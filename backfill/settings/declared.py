@@ -9,8 +9,9 @@ here (and to the ``TypedDict`` below it, by which type checkers know the options
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -52,7 +53,9 @@ class Setting:
     must_exist: bool
     """a file that has to be there"""
     table: str | None
-    """the table of the settings file that holds its entries; such a setting has many values"""
+    """the table of the settings file that holds its entries"""
+    repeatable: bool
+    """may be given more than once; a table always may"""
     flag: str | None
     """the option on the command line; None: there is none"""
 
@@ -79,6 +82,7 @@ def setting(
     is_path: bool = False,
     must_exist: bool = False,
     table: str | None = None,
+    repeatable: bool = False,
     flag: str | None = "",
     required: bool = False,
 ) -> Any:
@@ -101,6 +105,7 @@ def setting(
         "is_path": is_path or must_exist,
         "must_exist": must_exist,
         "table": table,
+        "repeatable": repeatable or table is not None,
         "flag": flag,
     }
     return field(default=MISSING if required else default, metadata={"setting": declared})
@@ -371,6 +376,36 @@ class RunSettings:
         one_run=True,
     )
     yes: bool = setting("ask for no confirmation", group=API, default=False, one_run=True)
+    account: tuple[str, ...] = setting(
+        "send only the orders of this account; repeatable",
+        group=THIS_RUN,
+        metavar="ID",
+        default=(),
+        one_run=True,
+        repeatable=True,
+    )
+    since: str | None = setting(
+        "send only orders created on this day or later",
+        group=THIS_RUN,
+        metavar="DATE",
+        check=checks.day,
+        one_run=True,
+    )
+    until: str | None = setting(
+        "send only orders created on this day or earlier",
+        group=THIS_RUN,
+        metavar="DATE",
+        check=checks.day,
+        one_run=True,
+    )
+    reference_id: tuple[str, ...] = setting(
+        "send only the order with this reference id; repeatable",
+        group=THIS_RUN,
+        metavar="ID",
+        default=(),
+        one_run=True,
+        repeatable=True,
+    )
     update_changed: bool = setting(
         "update the orders in Shout that changed in the export after they were sent",
         group=THIS_RUN,
@@ -402,6 +437,15 @@ class RunOptions(TypedDict, total=False):
     yes: bool
     update_changed: bool
     leave_undone: bool
+
+
+class ChoiceOptions(TypedDict, total=False):
+    """The part of :class:`RunSettings` that chooses the orders of a run."""
+
+    account: str | Sequence[str]
+    since: str | date
+    until: str | date
+    reference_id: str | Sequence[str]
 
 
 #: Every setting; no name occurs twice.

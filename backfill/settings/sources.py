@@ -42,18 +42,19 @@ class _Given:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What one place sets: by a setting's name a single value, or the entries of a table."""
+    """What one place sets, by a setting's name."""
 
     values: Mapping[str, _Given]
-    tables: Mapping[str, Sequence[_Given]]
+    repeated: Mapping[str, Sequence[_Given]]
+    """of settings that may be given more than once, such as the entries of a table"""
     warnings: Sequence[str] = ()
 
 
 def load(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Configuration:
     """Collect the settings of one command.
 
-    :param given: by name, from the command line or from Python: a value, a list of texts or a
-        mapping for a table, or None where not given.
+    :param given: by name, from the command line or from Python: a value, or a list of texts or a
+        mapping where it is repeatable, or None where not given.
     :raises UsageError: the settings file cannot be read, or sets something unknown.
     """
     file = given.get("config") or environ.get(CONFIG)
@@ -67,46 +68,47 @@ def load(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> C
 
 def _from_command_line(given: Mapping[str, Any]) -> _Place:
     values: dict[str, _Given] = {}
-    tables: dict[str, list[_Given]] = {}
+    repeated: dict[str, list[_Given]] = {}
     for name, each in SETTINGS.items():
         value = given.get(name)
         if value is None:
             continue
         where = each.flag or name
-        if each.table is None:
+        if not each.repeatable:
             values[name] = _Given(str(value), where)
         else:
             lines = _lines(each, value) if isinstance(value, Mapping) else value
-            tables[name] = [_Given(line, where) for line in lines]
-    return _Place(values, tables)
+            lines = [lines] if isinstance(lines, str) else lines
+            repeated[name] = [_Given(line, where) for line in lines]
+    return _Place(values, repeated)
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Place:
     """A table's variable, such as ``BACKFILL_MAP``, has one entry per line."""
     values: dict[str, _Given] = {}
-    tables: dict[str, list[_Given]] = {}
+    repeated: dict[str, list[_Given]] = {}
     for name, each in SETTINGS.items():
         text = environ.get(each.variable)
         if not text or each.one_run:
             continue
-        if each.table is None:
+        if not each.repeatable:
             values[name] = _Given(text, each.variable)
         else:
             lines = [line for line in text.splitlines() if line.strip()]
-            tables[name] = [_Given(line, each.variable) for line in lines]
-    return _Place(values, tables)
+            repeated[name] = [_Given(line, each.variable) for line in lines]
+    return _Place(values, repeated)
 
 
 def _from_file(path: Path, *, required: bool) -> _Place:
     values: dict[str, _Given] = {}
-    tables: dict[str, list[_Given]] = {}
+    repeated: dict[str, list[_Given]] = {}
     by_table = {each.table: each for each in SETTINGS.values() if each.table is not None}
     for key, value in _toml(path, required=required).items():
         name, where = key.replace("-", "_"), f"{path}: {key}"
         each = SETTINGS.get(name)
         if key in by_table and isinstance(value, dict):
             texts = {inner: _single(item, where) for inner, item in value.items()}
-            tables[by_table[key].name] = [
+            repeated[by_table[key].name] = [
                 _Given(line, f"{path}: [{key}] {inner}")
                 for inner, line in zip(texts, _lines(by_table[key], texts), strict=True)
             ]
@@ -123,7 +125,7 @@ def _from_file(path: Path, *, required: bool) -> _Place:
         else:
             text = _single(value, where)
             values[name] = _Given(str(path.parent / text) if each.is_path else text, where)
-    return _Place(values, tables, _readable_credentials(path, tables.get("headers", ())))
+    return _Place(values, repeated, _readable_credentials(path, repeated.get("headers", ())))
 
 
 def _lines(table: Setting, entries: Mapping[str, str]) -> list[str]:
@@ -232,6 +234,9 @@ class Configuration:
             if each.table is not None:
                 if entries := self._entries(each):
                     found[each.name] = tuple(entries.items())
+            elif each.repeatable:
+                if lines := self._repeated(each.name):
+                    found[each.name] = tuple(_checked(line, each.check) for line in lines)
             elif (given := self._given(each.name)) is not None:
                 value = _checked(given, each.check)
                 if each.must_exist and not Path(given.value).exists():
@@ -242,12 +247,15 @@ class Configuration:
     def _given(self, name: str) -> _Given | None:
         return next((place.values[name] for place in self._places if name in place.values), None)
 
+    def _repeated(self, name: str) -> Sequence[_Given]:
+        return next((p.repeated[name] for p in self._places if name in p.repeated), ())
+
     def _entries(self, table: Setting) -> dict[str, str]:
         """The entries of a table, where an earlier place wins name by name."""
         return dict(
             _checked(given, table.check)
             for place in reversed(self._places)
-            for given in place.tables.get(table.name, ())
+            for given in place.repeated.get(table.name, ())
         )
 
     def _account(self) -> dict[str, Any]:
@@ -270,7 +278,7 @@ class Configuration:
         lines = {
             given.value.partition(":")[0].strip().lower(): given
             for place in reversed(self._places)
-            for given in place.tables.get("headers", ())
+            for given in place.repeated.get("headers", ())
         }
         for given in lines.values():
             name, secret = _checked(given, lambda line: checks.header(line, self._environ))

@@ -14,6 +14,7 @@ import pytest
 
 from backfill import cli, log
 from backfill.cli import parser
+from backfill.cli.terminal import given
 from backfill.errors import BackfillError
 from backfill.job_folder import lock
 from backfill.sandbox.process import SandboxProcess, start_process
@@ -32,7 +33,7 @@ CONTRACT = {
     "inspect": "--write-mapping",
     "validate": f"{IMPORT_OPTIONS} --list-rules",
     "run": f"{IMPORT_OPTIONS} {API_OPTIONS} --dry-run --only-requested-history"
-    " --update-changed --leave-undone",
+    " --update-changed --leave-undone --account --since --until --reference-id",
     "status": "--json --watch",
     "retry": f"--rule --account --reason {API_OPTIONS}",
     "verify": f"--sample {API_OPTIONS}",
@@ -195,13 +196,15 @@ def test_mistakes_in_typing(
 def test_exports_stand_before_and_after_options() -> None:
     """Exports are taken wherever they stand."""
     args = parser.parse(["run", "a.csv", "--job", "j", "b.csv", "--map", "total=T", "c.csv"])
-    assert (args.exports, args.job, args.map) == (["a.csv", "b.csv", "c.csv"], "j", ["total=T"])
+    assert args.exports == ["a.csv", "b.csv", "c.csv"]
+    settings = given(args)
+    assert (settings["job"], settings["map"]) == ("j", ["total=T"])
 
 
 def test_options_of_all_commands_may_stand_before_the_command() -> None:
     """``backfill --progress none run`` is the same as ``backfill run --progress none``."""
     for words in (["--progress", "none", "run"], ["run", "--progress", "none"]):
-        assert parser.parse(words).progress == "none"
+        assert given(parser.parse(words))["progress"] == "none"
 
 
 def test_rules_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,10 @@ def test_orders_are_chosen(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(["#9"], "the job has no order '#9'"), (["--state", "gone"], "is none of rejected")],
+    [
+        (["#9"], "the job has no order with reference id '#9'"),
+        (["--state", "gone"], "is none of rejected"),
+    ],
 )
 def test_what_is_not_there(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown reference id or state is an error, not an empty answer."""
