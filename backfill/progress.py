@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 5.0
 JSON_SECONDS = 1.0
-#: tqdm's own words for a bar; ``unit`` is empty, so that a rate reads ``51.20/s``.
-BAR_FORMAT = (
-    "{{desc}} {{percentage:3.0f}}%|{{bar}}| {{n:,}}/{{total:,}} {unit}, {{rate_noinv_fmt}},"
-    " {{remaining}} left{{postfix}}"
-)
-BAR_FORMAT_OPEN = "{{desc}} {{n:,}} {unit}, {{rate_noinv_fmt}}, {{elapsed}}{{postfix}}"
+#: In the words of tqdm, and those that :func:`_bar` adds: ``speed`` and ``left``.
+BAR_FORMAT = "{desc} {percentage:3.0f}% {bar} {n:,} of {total:,}{speed}{left}{postfix}"
+BAR_FORMAT_OPEN = "{desc} {n:,} {unit}{speed}{postfix}"
 BAR_FORMAT_UNCOUNTED = "{desc}, {elapsed}"
+BAR_COLOUR = "green"
+#: Counts that the bar itself shows, unless something goes wrong.
+USUAL = ("created", "equal", "undone", "sent")
+#: How much the last moment counts in the rate, and so in the time left.
+BAR_SMOOTHING = 0.1
 
 
 class Stage(Protocol):
@@ -143,25 +146,45 @@ class _Bars:
 
     @contextlib.contextmanager
     def stage(self, name: str, *, total: int | None, unit: str) -> Iterator[Stage]:
-        from tqdm import tqdm  # 30 ms: only where a bar is drawn
-
-        tqdm.monitor_interval = 0  # no thread of its own
-        counting = (BAR_FORMAT if total else BAR_FORMAT_OPEN).format(unit=unit)
-        bar: tqdm[Any] = tqdm(
-            desc=name,
-            total=total,
-            unit="",
-            file=self._out,
-            dynamic_ncols=True,  # follows a terminal that is resized
-            bar_format=counting if total else BAR_FORMAT_UNCOUNTED,
-        )
-        with bar:
-            yield _BarStage(bar, counting)
+        with _bar(name, total, unit, self._out) as bar:
+            yield _BarStage(bar, BAR_FORMAT if total else BAR_FORMAT_OPEN)
 
     def say(self, line: str) -> None:
         from tqdm import tqdm
 
         tqdm.write(line, file=self._out)
+
+
+def _bar(name: str, total: int | None, unit: str, out: _Output) -> tqdm[Any]:
+    from tqdm import tqdm  # 30 ms: only where a bar is drawn
+
+    class Bar(tqdm):  # type: ignore[type-arg]  # generic only for type checkers
+        monitor_interval = 0  # no thread of its own
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            facts = super().format_dict
+            done, rate = facts["n"] - facts["initial"], facts["rate"]
+            if not rate and facts["elapsed"]:
+                rate = done / facts["elapsed"]
+            counted = bool(rate and done)
+            left = (facts["total"] - facts["n"]) / rate if counted and facts["total"] else None
+            return {
+                **facts,
+                "speed": f", {short(rate)}/s" if counted else "",
+                "left": "" if left is None else f", {_duration(left)} left",
+            }
+
+    return Bar(
+        desc=name,
+        total=total,
+        unit=unit,
+        file=out,
+        dynamic_ncols=True,  # follows a terminal that is resized
+        smoothing=BAR_SMOOTHING,
+        bar_format=BAR_FORMAT if total else BAR_FORMAT_UNCOUNTED,
+        colour=BAR_COLOUR if out.is_terminal() and "NO_COLOR" not in os.environ else None,
+    )
 
 
 class _BarStage:
@@ -174,7 +197,8 @@ class _BarStage:
         self._bar.update(n)
 
     def show(self, **counts: int | str) -> None:
-        self._bar.set_postfix_str(_counts(counts), refresh=False)
+        unusual = {name: n for name, n in counts.items() if name not in USUAL}
+        self._bar.set_postfix_str(_counts(unusual), refresh=False)
 
 
 class _Writer(Protocol):
@@ -269,7 +293,7 @@ class _Plain:
         self._out.line(f"{at.name}: {_amount(at.total, at.unit)}" if at.total else at.name)
 
     def during(self, at: _Moment) -> None:
-        parts = [self._so_far(at), f"{at.rate:,.0f} a second"]
+        parts = [self._so_far(at), f"{short(at.rate)}/s"]
         if at.seconds_left is not None:
             parts.append(f"{_duration(at.seconds_left)} left")
         self._out.line(f"{at.name}: {', '.join(parts)}{self._tail(at)}")
@@ -333,6 +357,15 @@ def _amount(n: int | None, unit: str) -> str:
     return f"{n or 0:,} {unit}"
 
 
+def short(rate: float) -> str:
+    """A rate as a person says it: ``1.6M``, ``12k``, ``2,770`` or ``4.2``."""
+    if rate >= 1_000_000:
+        return f"{rate / 1_000_000:.1f}M"
+    if rate >= 10_000:
+        return f"{rate / 1000:.0f}k"
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+
+
 def _counts(counts: dict[str, int | str]) -> str:
     return ", ".join(
         f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name} {value}"
@@ -341,10 +374,10 @@ def _counts(counts: dict[str, int | str]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as a person says them: ``4 s``, ``3:07`` or ``2:03:07``."""
+    """Seconds as a person says them: ``4 s``, ``3 min 7 s`` or ``2 h 3 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

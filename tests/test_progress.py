@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import textwrap
@@ -77,14 +78,30 @@ with shown.stage("sending", total=3056, unit="orders") as stage:
 def test_bar_fits_the_terminal(columns: int) -> None:
     """A bar shows counts, rate and time left, and is never wider than the terminal."""
     shown = in_a_terminal(BAR_SCRIPT, columns=columns)
-    drawn = [piece.strip("\x1b[A\n") for piece in shown.replace("\n", "\r").split("\r")]
+    visible = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", shown)
+    drawn = [piece.strip() for piece in visible.replace("\n", "\r").split("\r")]
     assert max(len(piece) for piece in drawn) <= columns
     assert "a word between" in shown
     if columns >= 80:
-        assert "3,056/3,056 orders" in shown
-        assert "/s, 00:00 left" in shown
-    if columns >= 120:
-        assert "created 2,990, failed 10" in shown
+        assert "3,056 of 3,056, " in visible
+        assert "/s, 0 s left, failed 10" in visible
+        assert "█" * 10 in visible
+
+
+def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar is green in a terminal, unless ``NO_COLOR`` is set."""
+    assert "\x1b[32m" in in_a_terminal(BAR_SCRIPT, columns=80)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[32m" not in in_a_terminal(BAR_SCRIPT, columns=80)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(0.45, "0.5"), (4.24, "4.2"), (2770.3, "2,770"), (12_345.0, "12k"), (1_600_000.0, "1.6M")],
+)
+def test_rates_are_short(rate: float, said: str) -> None:
+    """A rate has two to four digits, whatever its size."""
+    assert progress.short(rate) == said
 
 
 def test_auto_is_plain_without_a_terminal() -> None:
@@ -128,11 +145,11 @@ def test_plain_lines_come_every_few_seconds() -> None:
         stage.advance(1800)
     assert out.getvalue().splitlines() == [
         "sending: 3,000 orders",
-        "sending: 500 of 3,000 orders (17%), 100 a second, 25 s left; created 498, failed 2",
-        "sending: 1,000 of 3,000 orders (33%), 100 a second, 20 s left; created 998, failed 2",
+        "sending: 500 of 3,000 orders (17%), 100/s, 25 s left; created 498, failed 2",
+        "sending: 1,000 of 3,000 orders (33%), 100/s, 20 s left; created 998, failed 2",
         "a word between",
-        "sending: 3,000 of 3,000 orders (100%), 25 a second, 0 s left; created 1,198, failed 2",
-        "sending: 3,000 orders in 2:00; created 1,198, failed 2",
+        "sending: 3,000 of 3,000 orders (100%), 25/s, 0 s left; created 1,198, failed 2",
+        "sending: 3,000 orders in 2 min 0 s; created 1,198, failed 2",
     ]
 
 

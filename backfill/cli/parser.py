@@ -93,7 +93,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     # options. It also takes '--wrong=a b' for an argument, because of the space.
     repeatable = next((name for name in ("exports", "reference_ids") if hasattr(args, name)), "")
     words = [*getattr(args, repeatable, ()), *extras]
-    if any(word.startswith("-") for word in words) or (extras and not repeatable):
+    if any(word.startswith("-") and word != "-" for word in words) or (extras and not repeatable):
         args.parser.refuse(words)
     if repeatable:
         setattr(args, repeatable, words)
@@ -131,7 +131,7 @@ class Parser(argparse.ArgumentParser):
 
     def refuse(self, words: Sequence[str]) -> NoReturn:
         """Name what is unknown, but never what follows it: that may be a credential."""
-        unknown = next((word for word in words if word.startswith("-")), None)
+        unknown = next((word for word in words if word.startswith("-") and word != "-"), None)
         if unknown is None:
             self.error("too many arguments")
         self._unknown("option", unknown.partition("=")[0], self._option_string_actions)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backfill.cli.command import Command, exports, settings
-from backfill.cli.terminal import SOME_DID_NOT_GO, confirmation, exit_code, job_of, options_of
+from backfill.cli.terminal import (
+    SOME_DID_NOT_GO,
+    confirmation,
+    exit_code,
+    given,
+    job_of,
+    options_of,
+)
 from backfill.cli.validate import dry_run
+from backfill.job_folder.files import has_job
 from backfill.settings.declared import ACCOUNTS, API, JOB, READING, THIS_RUN
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from backfill.job import RunResult
     from backfill.operations.send import SendPlan
 
@@ -27,6 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return dry_run(args)
+    if len(args.exports) == 1 and has_job(Path(args.exports[0])) and given(args)["job"] is None:
+        # 'backfill run JOB' can only mean one thing.
+        vars(args).update({"--job": args.exports.pop()})
     job = job_of(args)
     result = job.run(*args.exports, confirm=confirmation(plan_lines), **options_of(args))
     return show(result, job.folder)

@@ -47,9 +47,14 @@ FILES: tuple[JobFile, ...] = (
 )
 
 
-def is_job_folder(folder: Path) -> bool:
-    """Whether a folder is empty or contains a job."""
-    return any((folder / name).exists() for name in (LOCK, CHECKPOINT)) or not any(folder.iterdir())
+def has_job(folder: Path) -> bool:
+    """Whether a folder contains a job."""
+    return (folder / CHECKPOINT).exists()
+
+
+def may_hold_job(folder: Path) -> bool:
+    """Whether a folder is empty or contains a job, perhaps one that was only begun."""
+    return has_job(folder) or (folder / LOCK).exists() or not any(folder.iterdir())
 
 
 def with_personal_data(folder: Path) -> list[Path]:

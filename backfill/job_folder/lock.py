@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backfill.errors import JobLocked, StorageError, UsageError
-from backfill.job_folder.files import LOCK, is_job_folder
+from backfill.job_folder.files import LOCK, may_hold_job
 
 OWNER_ONLY = 0o077  # as a umask: folders 0700, files 0600
 
@@ -61,7 +61,7 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not is_job_folder(folder):
+        if not may_hold_job(folder):
             raise UsageError(
                 f"{folder}: not a job folder; it contains other files",
                 hint="name an empty or new folder with --job",

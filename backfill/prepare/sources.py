@@ -60,6 +60,7 @@ def open_sources(
         raise UsageError("no export was given", hint="name the files to import")
     sources = map_sources(readers, settings)
     _require_customers(sources, settings)
+    _require_affiliates(sources, settings)
     return sources
 
 
@@ -80,18 +81,23 @@ def map_sources(
         columns = reader.table.columns
         format = formats.recognise(columns, settings.format)
         guesses = _guesses(reader, format, settings)
-        mapping = fields.build_mapping(
-            format,
-            columns,
-            map=settings.map,
-            mapping_file=settings.mapping,
-            items=items_only,
-            with_items=with_items,
-            elsewhere=everywhere,
-            guesses=guesses,
-            accept_guesses=settings.accept_guesses or not complete,
-            complete=complete,
-        )
+        try:
+            mapping = fields.build_mapping(
+                format,
+                columns,
+                map=settings.map,
+                mapping_file=settings.mapping,
+                items=items_only,
+                with_items=with_items,
+                elsewhere=everywhere,
+                guesses=guesses,
+                accept_guesses=settings.accept_guesses or not complete,
+                complete=complete,
+            )
+        except MappingError as exc:
+            if len(readers) == 1:
+                raise
+            raise MappingError(f"{reader.table.source}: {exc.message}", hint=exc.hint) from None
         sources.append(MappedSource(reader, format, mapping, guesses, items_only))
     return sources
 
@@ -132,6 +138,24 @@ def _is_all(column: pa.ChunkedArray, code: str) -> bool:
 
 def _first_rows(reader: SourceReader) -> pa.Table | None:
     return next(iter(reader.batches()), None)
+
+
+def _require_affiliates(sources: Sequence[MappedSource], settings: ImportSettings) -> None:
+    """Refuse orders that name affiliates where nothing says which account each one has.
+
+    :raises UsageError: ``--affiliates`` is missing.
+    """
+    if settings.affiliates or settings.connect_id or settings.user_id:
+        return
+    for source in sources:
+        column = source.mapping.specs.get("affiliate")
+        if column is not None and not {"connect_id", "user_id"} & set(source.mapping.specs):
+            raise UsageError(
+                f"{source.reader.table.source}: the orders name affiliates (column {column!r}),"
+                " but nothing says which account each affiliate has",
+                hint="give a list of them with --affiliates FILE (affiliate, connect_id), or one"
+                " account for all orders with --connect-id ID",
+            )
 
 
 def _require_customers(sources: Sequence[MappedSource], settings: ImportSettings) -> None:

@@ -100,3 +100,9 @@ def test_an_order_in_doubt_waits_for_a_run_that_chooses_it(sandbox: SandboxProce
     assert states() == {"created": 4, "pending": 7, "sending": 1}
     assert typed("run", "--job", JOB, "--account", "A2", *to(sandbox)) == 0
     assert states() == {"created": 8, "pending": 4}
+
+
+def test_a_job_may_be_named_in_place_of_an_export(sandbox: SandboxProcess) -> None:
+    """``backfill run JOB`` can only mean to continue that job."""
+    assert typed("run", JOB, *to(sandbox)) == 0
+    assert states() == {"created": 12}

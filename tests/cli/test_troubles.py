@@ -60,6 +60,23 @@ def _locked_workbook() -> None:
     Path("orders.xlsx").write_bytes(header + struct.pack("<109I", 0, *[free] * 108) + sectors)
 
 
+def _with_affiliates() -> None:
+    """Orders of affiliates, and no list of them."""
+    _orders("reference_id,affiliate,created_at,profile_name,total\n1,ann,2021-04-09,Jo,5.00\n")
+
+
+def _beside_affiliates() -> None:
+    """A folder that holds more than exports."""
+    _orders()
+    Path("affiliates.csv").write_text("affiliate,connect_id\nann,A1\n")
+
+
+def _job() -> None:
+    """A folder that is a job, not an export."""
+    _orders()
+    assert cli.main(["validate", "orders.csv", "--connect-id", "A1", "--progress", "none"]) == 0
+
+
 def trouble(words: str, code: int, says: str, *, arrange: Arrange = _orders) -> object:
     """One line of the table: what is typed, the exit code, and what the line must say."""
     return pytest.param(arrange, shlex.split(words), code, says, id=f"{words} {says}")
@@ -78,6 +95,11 @@ TROUBLES = [
     trouble("validate orders.csv", 1, "no rows below", arrange=lambda: _orders(HEADER)),
     trouble("validate orders.csv", 2, "is mapped to", arrange=lambda: _orders("a,b\n1,2\n")),
     trouble("validate", 2, "no export was given"),
+    trouble("validate s3://bucket/orders.csv", 2, "s3://bucket/orders.csv: an export is a file"),
+    trouble("validate -", 2, "standard input cannot be used"),
+    trouble("validate orders.csv", 2, "nothing says which account", arrange=_with_affiliates),
+    trouble("validate .", 2, "affiliates.csv: no known platform", arrange=_beside_affiliates),
+    trouble("validate orders.backfill", 2, "is a job folder, not an export", arrange=_job),
     trouble("inspect", 2, "no export was given"),
     trouble("inspect more.csv", 2, "more.csv: no such file"),
     trouble("inspect orders.csv --write-mapping orders.csv", 2, "orders.csv: already exists"),

@@ -6,11 +6,13 @@ A run that only resumes needs no more than this, so nothing heavy is imported he
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
 from backfill.errors import SourceError, UsageError
+from backfill.job_folder.files import has_job
 
 READABLE = frozenset(
     {".csv", ".tsv", ".tab", ".psv", ".txt"}
@@ -21,6 +23,8 @@ READABLE = frozenset(
 whatever it is called."""
 
 _BLOCK = 1 << 20
+#: As it looks after it became a path. One letter is a drive of Windows.
+_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/+")
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
@@ -61,7 +65,23 @@ def unreadable(path: Path, error: OSError) -> SourceError:
 
 
 def _stands_for(given: Path) -> list[Path]:
+    if remote := _URL.match(str(given)):
+        raise UsageError(
+            f"{remote[1]}://{str(given)[remote.end() :]}: an export is a file on this machine, not"
+            " an address",
+            hint="download it first, then name the file",
+        )
+    if str(given) == "-":
+        raise UsageError(
+            "-: an export is a file; it is read twice, so standard input cannot be used",
+            hint="save it to a file first, then name the file",
+        )
     try:
+        if given.is_dir() and has_job(given):
+            raise UsageError(
+                f"{given}: is a job folder, not an export",
+                hint=f"continue the job with 'backfill run --job {given}', or name an export",
+            )
         if given.is_dir():
             found = _exports(given.iterdir())
             if not found:
