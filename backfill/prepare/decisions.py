@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
-from backfill.prepare import convert
+from backfill.prepare import convert, money_columns
 from backfill.prepare.grouping import keyless
 from backfill.prepare.mapping import fields, formats
+from backfill.prepare.money_columns import Settled
 from backfill.prepare.reading.source import SourceTable
 from backfill.settings import ImportSettings
 
@@ -49,6 +50,9 @@ class ReadSource(Protocol):
 
     @property
     def items_only(self) -> bool: ...
+
+    @property
+    def money_columns(self) -> Settled | None: ...
 
     @property
     def keyless(self) -> keyless.KeylessRows: ...
@@ -136,6 +140,11 @@ def _order_values(source: ReadSource, settings: ImportSettings) -> Iterator[Deci
         settled_by,
         override="order_values in a mapping file",
     )
+
+
+def _money_columns(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    if source.money_columns is not None:
+        yield from money_columns.decisions(source.table.source, source.money_columns)
 
 
 def _rows_without_key(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
@@ -229,6 +238,7 @@ OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Deci
     _file,
     _platform,
     _fields,
+    _money_columns,
     _order_values,
     _rows_without_key,
     _date_orders,

@@ -25,6 +25,7 @@ from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead
 from backfill.prepare.mapping import fields
+from backfill.prepare.money_columns import MoneySample, Settled, settle
 from backfill.prepare.reading import spool
 from backfill.prepare.reading.source import SourceTable
 from backfill.prepare.sources import MappedSource
@@ -45,6 +46,7 @@ class Surveyed:
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
     money: convert.MoneyEvidence | None = None
     keyless: KeylessRows = field(default_factory=lambda: KeylessRows(0, 0, None))
+    money_columns: Settled | None = None
 
 
 def survey(
@@ -56,6 +58,7 @@ def survey(
     """Read every source once: spool its rows, and gather evidence and order keys.
 
     :raises SourceError: a source turns out to be damaged further down.
+    :raises MappingError: the amounts contradict the mapping.
     """
     keys = KeySurvey()
     surveyed = []
@@ -65,6 +68,7 @@ def survey(
         keys.start_source(joins=items_only, first_row=first_row)
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
+        sample = MoneySample(mapping)
         with (
             spool.writing(folder, reader.table) as write,
             closing(ahead(reader.batches())) as batches,
@@ -79,10 +83,13 @@ def survey(
                     continuing(mapping, batch, taken),
                 )
                 _look(one, taken)
+                sample.add(batch)
                 if inside is not None:
                     _look_at_money(one, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
+        one.money_columns = settle(mapping, sample, one.table.source)
+        one.mapping = one.money_columns.mapping
         surveyed.append(one)
     for one, keyless in zip(surveyed, keys.keyless_rows(), strict=True):
         one.keyless = keyless
