@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
-from backfill.prepare import convert, money_columns
+from backfill.prepare import convert
+from backfill.prepare.amounts import charges, roles
 from backfill.prepare.grouping import keyless
 from backfill.prepare.mapping import fields, formats
-from backfill.prepare.money_columns import Settled
 from backfill.prepare.reading.source import SourceTable
 from backfill.settings import ImportSettings
 
@@ -52,7 +52,10 @@ class ReadSource(Protocol):
     def items_only(self) -> bool: ...
 
     @property
-    def money_columns(self) -> Settled | None: ...
+    def amounts(self) -> roles.Settled | None: ...
+
+    @property
+    def charges(self) -> tuple[charges.Charge, ...]: ...
 
     @property
     def keyless(self) -> keyless.KeylessRows: ...
@@ -142,9 +145,10 @@ def _order_values(source: ReadSource, settings: ImportSettings) -> Iterator[Deci
     )
 
 
-def _money_columns(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
-    if source.money_columns is not None:
-        yield from money_columns.decisions(source.table.source, source.money_columns)
+def _amounts(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    if source.amounts is not None:
+        yield from roles.decisions(source.table.source, source.amounts)
+    yield from charges.decisions(source.table.source, source.charges)
 
 
 def _rows_without_key(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
@@ -238,7 +242,7 @@ OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Deci
     _file,
     _platform,
     _fields,
-    _money_columns,
+    _amounts,
     _order_values,
     _rows_without_key,
     _date_orders,

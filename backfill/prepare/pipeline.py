@@ -33,6 +33,9 @@ from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.sources import open_sources
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
 from backfill.prepare.validation.rules import (
+    CHARGE_LEFT_OUT,
+    CHARGE_LEFT_OUT_REMEDY,
+    CHARGE_LEFT_OUT_TITLE,
     IGNORED_ROW,
     IGNORED_ROW_REMEDY,
     IGNORED_ROW_TITLE,
@@ -100,6 +103,7 @@ def prepare(
         counts = row_books.close()
         for one in surveyed:
             incoming.add_source(_source(one, counts[one.table.source]))
+            incoming.add_problems(_charges_left_out(one))
         incoming.expect(money_books.orders, money_books.cents)
         incoming.add_decisions(decisions(surveyed, settings))
     except BaseException:
@@ -147,6 +151,24 @@ def _ignored(rows: pa.Table, source: str) -> list[ProblemRow]:
     ]
 
 
+def _charges_left_out(one: Surveyed) -> list[ProblemRow]:
+    return [
+        (
+            CHARGE_LEFT_OUT,
+            "warning",
+            None,
+            0,
+            charge.rows,
+            one.table.source,
+            None,
+            charge.column,
+            charge.figures,
+            f"{CHARGE_LEFT_OUT_TITLE} ({charge.kind}): {CHARGE_LEFT_OUT_REMEDY}",
+        )
+        for charge in one.charges
+    ]
+
+
 def _mended(rows: pa.Table) -> list[tuple[str, int]]:
     whole = rows.filter(pc.and_(rows["_mended_source"].is_valid(), rows["_mended_row"].is_valid()))
     return list(
@@ -189,6 +211,7 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
             "columns": list(table.columns),
             "header": list(table.header),
             "mapping": {name: str(spec) for name, spec in one.mapping.specs.items()},
+            "charges": [charge.column for charge in one.charges],
             "mended": one.mapping.mended,
             "rows_file": one.rows_file,
             "rows_ignored": counts.ignored,

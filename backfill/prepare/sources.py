@@ -6,13 +6,15 @@ are looked at, so that what is only guessed has evidence from its values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from backfill.errors import MappingError, UsageError
+from backfill.prepare.amounts.roles import propose
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.guess import Guess, guess
 from backfill.prepare.reading import read
@@ -78,36 +80,56 @@ def map_sources(
     with_items = any(items_only for _, items_only in readers)
     sources = []
     for reader, items_only in readers:
-        columns = reader.table.columns
-        format = formats.recognise(columns, settings.format)
-        guesses = _guesses(reader, format, settings)
         try:
-            mapping = fields.build_mapping(
-                format,
-                columns,
-                map=settings.map,
-                mapping_file=settings.mapping,
-                items=items_only,
-                with_items=with_items,
-                elsewhere=everywhere,
-                guesses=guesses,
-                accept_guesses=settings.accept_guesses or not complete,
-                complete=complete,
+            sources.append(
+                _map_source(reader, settings, items_only, with_items, everywhere, complete)
             )
         except MappingError as exc:
             if len(readers) == 1:
                 raise
             raise MappingError(f"{reader.table.source}: {exc.message}", hint=exc.hint) from None
-        sources.append(MappedSource(reader, format, mapping, guesses, items_only))
     return sources
 
 
+def _map_source(
+    reader: SourceReader,
+    settings: ImportSettings,
+    items_only: bool,
+    with_items: bool,
+    everywhere: Collection[str],
+    complete: bool,
+) -> MappedSource:
+    columns = reader.table.columns
+    format = formats.recognise(columns, settings.format)
+    build = partial(
+        fields.build_mapping,
+        format,
+        columns,
+        map=settings.map,
+        mapping_file=settings.mapping,
+        items=items_only,
+        with_items=with_items,
+        elsewhere=everywhere,
+    )
+    guesses: dict[str, Guess] = {}
+    if settings.mapping is None and format.name in (formats.GENERIC, formats.UNKNOWN):
+        rows = next(iter(reader.batches()), None)
+        guesses = _guesses(reader, rows, settings)
+        if rows is not None:
+            as_guessed = build(guesses=guesses, accept_guesses=True, complete=False)
+            guesses = propose(guesses, as_guessed, rows)
+    mapping = build(
+        guesses=guesses,
+        accept_guesses=settings.accept_guesses or not complete,
+        complete=complete,
+    )
+    return MappedSource(reader, format, mapping, guesses, items_only)
+
+
 def _guesses(
-    reader: SourceReader, format: formats.Format, settings: ImportSettings
+    reader: SourceReader, rows: pa.Table | None, settings: ImportSettings
 ) -> dict[str, Guess]:
-    """The likeliest columns by name and value; none where a platform or a mapping settles it."""
-    if settings.mapping is not None or format.name not in (formats.GENERIC, formats.UNKNOWN):
-        return {}
+    """The likeliest columns by name and value."""
     taken = {spec.strip() for _, spec in settings.map}
     free = [
         column
@@ -119,12 +141,11 @@ def _guesses(
     key = next((spec.strip() for field, spec in settings.map if field == "reference_id"), None)
     if key is None and "reference_id" in reader.table.columns:
         key = "reference_id"
-    sample = _first_rows(reader)
-    found = guess(free, sample, key)
+    found = guess(free, rows, key)
     if (
-        sample is not None
+        rows is not None
         and "currency" in found
-        and _is_all(sample[found["currency"].spec], settings.currency)
+        and _is_all(rows[found["currency"].spec], settings.currency)
     ):
         del found["currency"]  # it would say what the import says anyway
     return found
@@ -134,10 +155,6 @@ def _is_all(column: pa.ChunkedArray, code: str) -> bool:
     """Whether no value names another currency."""
     named = {(cell or "").strip().upper() for cell in column.unique().to_pylist()}
     return named <= {code, ""}
-
-
-def _first_rows(reader: SourceReader) -> pa.Table | None:
-    return next(iter(reader.batches()), None)
 
 
 def _require_affiliates(sources: Sequence[MappedSource], settings: ImportSettings) -> None:

@@ -18,6 +18,9 @@ import pyarrow.compute as pc
 
 from backfill.errors import UsageError
 from backfill.prepare import convert
+from backfill.prepare.amounts.charges import Charge, ChargesLeftOut
+from backfill.prepare.amounts.roles import Settled, settle
+from backfill.prepare.amounts.sample import MoneySample
 from backfill.prepare.books import RowBooks
 from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keyless import KeylessRows, continuing, proves_first_row
@@ -25,7 +28,6 @@ from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead
 from backfill.prepare.mapping import fields
-from backfill.prepare.money_columns import MoneySample, Settled, settle
 from backfill.prepare.reading import spool
 from backfill.prepare.reading.source import SourceTable
 from backfill.prepare.sources import MappedSource
@@ -46,7 +48,9 @@ class Surveyed:
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
     money: convert.MoneyEvidence | None = None
     keyless: KeylessRows = field(default_factory=lambda: KeylessRows(0, 0, None))
-    money_columns: Settled | None = None
+    amounts: Settled | None = None
+    charges: tuple[Charge, ...] = ()
+    """shipping, tax and discounts that are not in the totals"""
 
 
 def survey(
@@ -61,6 +65,7 @@ def survey(
     :raises MappingError: the amounts contradict the mapping.
     """
     keys = KeySurvey()
+    have_totals = any("total" in source.mapping.specs for source in sources)
     surveyed = []
     for index, source in enumerate(sources):
         reader, mapping, items_only = source.reader, source.mapping, source.items_only
@@ -69,6 +74,7 @@ def survey(
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
         sample = MoneySample(mapping)
+        charges = ChargesLeftOut.of(mapping, reader.table.columns, source.format.in_prices)
         with (
             spool.writing(folder, reader.table) as write,
             closing(ahead(reader.batches())) as batches,
@@ -84,12 +90,17 @@ def survey(
                 )
                 _look(one, taken)
                 sample.add(batch)
+                if not have_totals:
+                    charges.add(batch)
                 if inside is not None:
                     _look_at_money(one, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
-        one.money_columns = settle(mapping, sample, one.table.source)
-        one.mapping = one.money_columns.mapping
+        one.amounts = settle(mapping, sample, one.table.source)
+        if one.amounts.contradiction is not None:
+            raise one.amounts.contradiction
+        one.mapping = one.amounts.mapping
+        one.charges = charges.charges(but=one.amounts.roles.in_line_prices)
         surveyed.append(one)
     for one, keyless in zip(surveyed, keys.keyless_rows(), strict=True):
         one.keyless = keyless

@@ -79,10 +79,11 @@ def _issue(issue: Issue, figures: Figures, privacy: Privacy, width: int) -> Iter
     head = f"{issue.severity} {issue.rule}: {number}"
     for example in issue.examples[:1]:
         source = f"{Path(example.source).name} " if len(figures.sources) > 1 else ""
-        column = f", {example.column}" if example.column else ""
+        row = None if example.row is None else f"row {example.row}"
+        place = ", ".join(filter(None, (row, example.column)))
         value = privacy.cell(example.source, example.column, example.value or "")
         said = f" {wording.shortened(value, 40)!r}" if value else ""
-        head += f", e.g. {source}row {example.row}{column}{said}"
+        head += f", e.g. {source}{place}{said}"
     yield head
     yield from _indented(": ".join(filter(None, (issue.title, issue.remedy))), width)
 

@@ -39,7 +39,7 @@ OrderKey = Literal["first_row", "every_row"]
 _ORDER_KEYS: Final = ("first_row", "every_row")
 _CONDITION_KEYS: Final = ("field", "column", "values", "pattern", "blank")
 _SECTIONS: Final = {
-    "": ("name", "title", "order_values", "order_key", "blank"),
+    "": ("name", "title", "order_values", "order_key", "blank", "in_prices"),
     "recognise": ("required", "telling"),
     "aliases": None,
     "fields": None,
@@ -108,6 +108,8 @@ class Format:
     order_key: OrderKey | None = None
     """None: the export itself has to prove it"""
     blank: frozenset[str] = frozenset()
+    in_prices: tuple[str, ...] = ()
+    """columns of discounts and taxes that the prices of the lines already hold"""
     rows: tuple[RowRule, ...] = ()
     packed: Packed | None = None
 
@@ -296,6 +298,7 @@ class _Reader:
             order_values=order_values,
             order_key=order_key,
             blank=frozenset(self._texts(content, "blank")),
+            in_prices=self._texts(content, "in_prices"),
             rows=tuple(map(self._row_rule, self._tables(content, "rows"))),
             packed=self._packed(packed) if packed else None,
         )

@@ -1,0 +1,105 @@
+"""Roles of money columns: names are held against the numbers, charges without a total are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backfill.errors import MappingError
+from tests.prepare.preparing import csv_text, prepared
+
+#: Of three orders the total is the sum of quantity x "Item Price".
+ITEMS = csv_text(
+    ["Ref", "Day", "Who", "Item Name", "Pcs", "Item Price", "Sub", "Total"],
+    ["B-1", "2022-01-13", "Ann", "Lamp", 3, "20.00", "75.00", "75.00"],
+    ["B-1", "2022-01-13", "Ann", "Bulb", 6, "2.50", "75.00", "75.00"],
+    ["B-2", "2022-01-14", "Bob", "Lamp", 4, "20.00", "80.00", "80.00"],
+    ["B-3", "2022-01-15", "Cat", "Bulb", 1, "2.50", "2.50", "2.50"],
+)
+ITEMS_MAP = (("reference_id", "Ref"), ("created_at", "Day"), ("profile_name", "Who"))
+
+
+def lines(body: dict[str, Any]) -> list[tuple[int, int]]:
+    return [(line["each_price_cents"], line["price_cents"]) for line in body["line_items"]]
+
+
+def written(folder: Path, text: str) -> Path:
+    export = folder / "orders.csv"
+    export.write_text(text, encoding="utf-8")
+    return export
+
+
+def test_a_unit_price_whose_name_says_the_line(tmp_path: Path) -> None:
+    """A guess at a price is the one that the totals prove, with the proof in the refusal."""
+    export = written(tmp_path, ITEMS)
+    with pytest.raises(MappingError) as refused:
+        prepared(export, map=ITEMS_MAP)
+    assert "item_each_price (Item Price)" in str(refused.value)
+    bodies = prepared(export, map=ITEMS_MAP, accept_guesses=True).bodies
+    assert lines(bodies["B-1"]) == [(2000, 6000), (250, 1500)]
+    assert bodies["B-2"]["total_cents"] == 8000
+
+
+def test_a_mapped_role_that_the_totals_contradict(tmp_path: Path) -> None:
+    """A unit price mapped as the line's is refused with the shares of both readings."""
+    given = (*ITEMS_MAP, ("item_name", "Item Name"), ("item_quantity", "Pcs"), ("total", "Total"))
+    export = written(tmp_path, ITEMS)
+    with pytest.raises(MappingError) as refused:
+        prepared(export, map=(*given, ("item_price", "Item Price")))
+    assert "as line prices its amounts explain 0% of the totals, as unit prices 100%" in str(
+        refused.value
+    )
+    assert "--map item_price= --map 'item_each_price=Item Price'" in str(refused.value.hint)
+    bodies = prepared(export, map=(*given, ("item_each_price", "Item Price"))).bodies
+    assert lines(bodies["B-2"]) == [(2000, 8000)]
+
+
+def test_a_total_of_the_line(tmp_path: Path) -> None:
+    """A column called total that is quantity x unit price on each row is the line's price."""
+    export = written(
+        tmp_path,
+        csv_text(
+            [
+                "reference_id",
+                "created_at",
+                "profile_name",
+                "item_name",
+                "item_quantity",
+                "item_each_price",
+                "total",
+            ],
+            ["C-1", "2022-01-13", "Ann", "Lamp", 3, "20.00", "60.00"],
+            ["C-1", "2022-01-13", "Ann", "Bulb", 6, "2.50", "15.00"],
+            ["C-2", "2022-01-14", "Bob", "Lamp", 4, "20.00", "80.00"],
+            ["C-2", "2022-01-14", "Bob", "Bulb", 1, "2.50", "2.50"],
+        ),
+    )
+    found = prepared(export)
+    assert {key: body["total_cents"] for key, body in found.bodies.items()} == {
+        "C-1": 7500,
+        "C-2": 8250,
+    }
+    assert "conflicting_fields" not in found.rules
+
+
+def test_charges_that_no_total_holds(tmp_path: Path) -> None:
+    """Where orders have no total, each column of shipping, tax or discounts is named with its
+    sum; where they have one, nothing is said."""
+    header = ["reference_id", "created_at", "profile_name", "item_name", "item_price"]
+    rows = [
+        ["D-1", "2022-01-13", "Ann", "Lamp", "60.00", "5.00", "1.25", "55.00"],
+        ["D-2", "2022-01-14", "Bob", "Lamp", "60.00", "", "0.50", "59.50"],
+    ]
+    export = written(
+        tmp_path, csv_text([*header, "Rabatt", "Shipping"], *(row[:-1] for row in rows))
+    )
+    said = {
+        (problem["column_name"], problem["value"], problem["rows"])
+        for problem in prepared(export).problems
+        if problem["rule"] == "charge_left_out"
+    }
+    assert said == {("Rabatt", "5.00 in 1 row", 1), ("Shipping", "1.75 in 2 rows", 2)}
+    written(tmp_path, csv_text([*header, "Rabatt", "Shipping", "total"], *rows))
+    assert "charge_left_out" not in prepared(export).rules
