@@ -18,6 +18,14 @@ ITEMS = csv_text(
     ["B-2", "2022-01-14", "Bob", "Lamp", 4, "20.00", "80.00", "80.00"],
     ["B-3", "2022-01-15", "Cat", "Bulb", 1, "2.50", "2.50", "2.50"],
 )
+HEADER = [
+    "reference_id",
+    "created_at",
+    "profile_name",
+    "item_name",
+    "item_quantity",
+    "item_each_price",
+]
 ITEMS_MAP = (("reference_id", "Ref"), ("created_at", "Day"), ("profile_name", "Who"))
 
 
