@@ -19,13 +19,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backfill import log, status
-from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, State
+from backfill.checkpoint import FILE_NAME, PURGED, Adopted, Checkpoint, State
 from backfill.checkpoint.choice import Choice
 from backfill.errors import UsageError
 from backfill.job_folder import lock
@@ -39,16 +39,18 @@ if TYPE_CHECKING:
 
     from backfill.checkpoint import Decision
     from backfill.confirmation import Confirm
+    from backfill.operations.notify import NotifyResult
+    from backfill.operations.purge import PurgeResult
     from backfill.operations.send import SendResult
+    from backfill.operations.undo import UndoResult
+    from backfill.operations.update import UpdateResult
+    from backfill.operations.verify import VerifyResult
     from backfill.prepare.inspect.findings import Inspection
     from backfill.progress import Progress
     from backfill.report.figures import Figures
     from backfill.report.shown import ShownOrder
     from backfill.settings import ApiSettings, ImportSettings, RunSettings
     from backfill.settings.sources import Configuration
-
-#: ``meta``: when a job's personal data was purged.
-PURGED = "purged_at"
 
 _ORDER_COLUMNS = (
     "reference_id, account_header, account_id, state, total_cents, line_items, ordered_on,"
@@ -69,6 +71,13 @@ class AllOptions(ImportOptions, SendOptions, ChoiceOptions, total=False):
     """The options of :meth:`Job.run`."""
 
 
+class PassOptions(ApiOptions, total=False):
+    """The options of commands that take up orders or accounts after the import."""
+
+    limit: int
+    yes: bool
+
+
 @dataclass(frozen=True, slots=True)
 class PrepareResult:
     """What a preparation changed in the job."""
@@ -87,14 +96,14 @@ class RunResult:
     """None: no export was given"""
     sent: SendResult | None
     """None: everything was done before, and the reports say so"""
-    not_updated: int
-    """orders that changed after they were sent and should have been updated, but were not"""
-    messages: Sequence[str]
-    """what the update has to say"""
+    updated: UpdateResult | None
+    """None: no update was asked for"""
     figures: Figures | None
     """what the reports say; None where they were not written again"""
     states: Mapping[State, int]
     """orders by state"""
+    put_back: int | None = None
+    """failed and skipped orders that went back to pending; None: not a retry"""
 
 
 class Job:
@@ -189,7 +198,7 @@ class Job:
                 if (prepared is None or prepared.adopted is None) and self._is_over(
                     checkpoint, run
                 ):
-                    return RunResult(prepared, None, 0, (), None, checkpoint.counts())
+                    return RunResult(prepared, None, None, None, checkpoint.counts())
                 return self._send(checkpoint, api, run, confirm, prepared)
 
     def retry(
@@ -208,14 +217,107 @@ class Job:
         :param rule, account, reason: only orders with this rule, of this account, whose reason
             contains this text.
         """
-        from backfill.checkpoint.afterwards import Selection, put_back
+        from backfill.operations.retry import put_back
 
         configuration = self._configuration("retry", {**options, "leave_undone": True}, SendOptions)
         api, run = configuration.api(), configuration.run([])
         with self._opened_and_locked() as checkpoint:
             self._refuse_purged(checkpoint)
-            put_back(checkpoint, Selection(rule=rule, account=account, reason=reason))
-            return self._send(checkpoint, api, run, confirm, None)
+            count = put_back(checkpoint, rule=rule, account=account, reason=reason)
+            return replace(self._send(checkpoint, api, run, confirm, None), put_back=count)
+
+    # --- after the import ----------------------------------------------------------------------
+
+    def verify(self, *, sample: int | None = None, **options: Unpack[PassOptions]) -> VerifyResult:
+        """Read created orders back from Shout, and compare each with what was sent.
+
+        A check of all orders goes into the reports; an interrupted one is resumed.
+
+        :param sample: how many orders, chosen at random (so is ``limit``); None: all.
+        """
+        from backfill.operations.verify import verify
+
+        configuration = self._configuration("verify", options, PassOptions)
+        api = configuration.api()
+        sample = sample or configuration.run([]).limit
+        with self._opened_and_locked() as checkpoint:
+            result = verify(checkpoint, self.folder, api, self._progress(), sample=sample)
+            if sample is None:
+                self._refresh(checkpoint)
+        return result
+
+    def undo(
+        self,
+        *,
+        account: str | None = None,
+        since: str | None = None,
+        confirm: Confirm | None = None,
+        **options: Unpack[PassOptions],
+    ) -> UndoResult:
+        """Delete the orders that this job created, and only those; called again, it resumes.
+
+        :param account: only orders of this account.
+        :param since: only orders created at this time or later (UTC, ISO 8601).
+        """
+        from backfill.operations.undo import undo
+
+        configuration = self._configuration("undo", options, PassOptions)
+        api, run = configuration.api(), configuration.run([])
+        with self._opened_and_locked() as checkpoint:
+            try:
+                return undo(
+                    checkpoint,
+                    api,
+                    self._progress(),
+                    confirm,
+                    account=account,
+                    since=since,
+                    limit=run.limit,
+                    yes=run.yes,
+                )
+            finally:
+                self._refresh(checkpoint)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        company: str | None = None,
+        accounts: Collection[str] | None = None,
+        resend_in_doubt: bool = False,
+        dry_run: bool = False,
+        confirm: Confirm | None = None,
+        **options: Unpack[PassOptions],
+    ) -> NotifyResult:
+        """Send one message to each account that has orders created by this job.
+
+        No account gets two. A message whose outcome is not known is not sent again.
+
+        :param message: the text, with ``{orders}``, ``{total}``, ``{first_month}``,
+            ``{last_month}``, ``{company}``.
+        :param accounts: only these account ids.
+        :param resend_in_doubt: send again what may already have arrived.
+        :param dry_run: send nothing, and return what would be sent.
+        """
+        from backfill.operations.notify import Notice, notify
+
+        configuration = self._configuration("notify", options, PassOptions)
+        api, run = None if dry_run else configuration.api(), configuration.run([])
+        notice = Notice(message, company, accounts, resend_in_doubt, run.limit)
+        with self._opened_and_locked() as checkpoint:
+            return notify(checkpoint, api, self._progress(), confirm, notice, yes=run.yes)
+
+    def purge(self, *, yes: bool = False, confirm: Confirm | None = None) -> PurgeResult:
+        """Erase the personal data of a job that is signed off; this cannot be undone.
+
+        :param confirm: asked before, unless ``yes``.
+        """
+        from backfill.operations.purge import purge
+
+        with self._opened_and_locked() as checkpoint:
+            result = purge(checkpoint, self.folder, self._progress(), confirm, yes=yes)
+            self._refresh(checkpoint)
+        return result
 
     # --- looking -------------------------------------------------------------------------------
 
@@ -304,7 +406,7 @@ class Job:
     # --- the steps -----------------------------------------------------------------------------
 
     def _prepare(self, imports: ImportSettings) -> PrepareResult:
-        from backfill.afterwards import changes
+        from backfill.operations.update import write_list
         from backfill.prepare.into_job import prepare_into_job
 
         if (self.folder / FILE_NAME).exists():
@@ -316,7 +418,7 @@ class Job:
         adopted, again = done
         if again:
             with self._opened() as checkpoint:
-                changes.write_list(checkpoint, self.folder)
+                write_list(checkpoint, self.folder)
         return PrepareResult(adopted, again)
 
     def _send(
@@ -327,23 +429,24 @@ class Job:
         confirm: Confirm | None,
         prepared: PrepareResult | None,
     ) -> RunResult:
-        from backfill.afterwards import changes
         from backfill.operations.send import send
 
-        progress, messages, not_updated = self._progress(), list[str](), 0
+        progress, updated = self._progress(), None
         try:
             sent = send(checkpoint, api, run, progress, confirm)
             if run.update_changed:
-                not_updated = changes.update(checkpoint, api, run, progress, messages.append)
+                from backfill.operations.update import update
+
+                updated = update(checkpoint, self.folder, api, progress, confirm, yes=run.yes)
         except BaseException:
             self._report_quietly(checkpoint, show_personal_data=run.show_personal_data)
             raise
         figures = self._report(checkpoint, show_personal_data=run.show_personal_data)
-        return RunResult(prepared, sent, not_updated, messages, figures, figures.states)
+        return RunResult(prepared, sent, updated, figures, figures.states)
 
     def _is_over(self, checkpoint: Checkpoint, run: RunSettings) -> bool:
         """Whether nothing is left to do, and the reports say so already."""
-        from backfill.checkpoint.afterwards import count_undone
+        from backfill.operations.retry import count_undone
 
         undone = 0 if run.leave_undone else count_undone(checkpoint)
         written = (self.folder / REPORT_JSON).exists()
@@ -355,6 +458,15 @@ class Job:
 
         with self._progress().stage("reporting", total=None, unit="files"):
             return report.write(self.folder, checkpoint, show_personal_data=show_personal_data)
+
+    def _refresh(self, checkpoint: Checkpoint) -> None:
+        """Write the reports again; a purged job has none but ``results.csv``."""
+        if PURGED not in checkpoint.meta():
+            self._report(checkpoint, show_personal_data=False)
+            return
+        from backfill.report.results import write_results
+
+        write_results(self.folder, checkpoint)
 
     def _report_quietly(self, checkpoint: Checkpoint, *, show_personal_data: bool) -> None:
         """Leave true reports behind a run that stopped, without hiding why it stopped."""

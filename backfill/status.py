@@ -29,7 +29,7 @@ class Status:
     gone: list[str]
     """keys of orders that the export no longer has"""
     verified: dict[str, Any]
-    """what the last check found, as :mod:`backfill.afterwards.verify` says; empty: none yet"""
+    """the last :class:`~backfill.operations.verify.VerifyResult` as JSON; empty: none yet"""
 
     @property
     def left(self) -> int:

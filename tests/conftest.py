@@ -34,7 +34,7 @@ def sandbox(one_shout: SandboxProcess) -> SandboxProcess:
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(request: pytest.FixtureRequest) -> None:
     """Tests that type commands as a person does run in an empty folder, without settings."""
-    folders = ("afterwards", "cli", "operations", "settings")
+    folders = ("cli", "operations", "settings")
     if request.path.parent.name not in folders and request.path.name != "test_python_api.py":
         return
     folder: Path = request.getfixturevalue("tmp_path")

@@ -13,7 +13,7 @@ import backfill
 from backfill.checkpoint import State
 from backfill.errors import MappingError, SafetyStop, UsageError
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import JOB, orders, states, to, typed, write
+from tests.operations.jobs import JOB, orders, states, to, typed, write
 from tests.places import ROOT
 
 

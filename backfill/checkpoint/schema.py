@@ -29,8 +29,8 @@ class State(StrEnum):
 #: Not known to be in Shout and not in doubt: a later import may replace these.
 REPLACEABLE = (State.REJECTED, State.SKIPPED, State.PENDING, State.FAILED, State.UNDONE)
 
-#: ``orders.rule`` of an order in state ``sending`` whose request is one to delete it.
-UNDOING = "undoing"
+#: ``meta``: when a job's personal data was purged.
+PURGED = "purged_at"
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -123,7 +123,7 @@ CREATE TABLE verified (
     order_id   INTEGER PRIMARY KEY,
     verdict    TEXT NOT NULL CHECK (verdict IN ('equal', 'different', 'missing', 'unanswered')),
     cents      INTEGER,                  -- the total that Shout shows
-    fields     TEXT,                     -- which differ: 'total_cents, line_items'
+    fields     TEXT NOT NULL,            -- JSON: the fields that differ, ["total_cents"]
     what       TEXT                      -- what differs, in words
 );
 

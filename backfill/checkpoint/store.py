@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import orjson
 
@@ -25,6 +25,8 @@ from backfill.checkpoint.schema import (
     State,
 )
 from backfill.errors import CheckpointError
+
+T = TypeVar("T")
 
 _ALL = -1
 """As SQLite's LIMIT has it."""
@@ -98,6 +100,35 @@ class Checkpoint:
     def writing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """One transaction, for the other rooms of the checkpoint."""
         return self._transaction()
+
+    def begin(self, write: Callable[[sqlite3.Connection], T]) -> Callable[[], T]:
+        """Run ``write`` in a new transaction; the function returned commits it.
+
+        Only the commit gives out what ``write`` returned, so nothing can be acted on before it is
+        on disk. The commit may run in another thread while nothing else uses the checkpoint. It
+        is one call into SQLite; if ``write`` ran there as well, that thread would wait for the
+        interpreter's lock hundreds of times.
+
+        :raises StorageError: nothing was written; so does the commit.
+        """
+        with storage_errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                written = write(self._db)
+            except BaseException:
+                self._roll_back()
+                raise
+
+        def commit() -> T:
+            with storage_errors(self.path):
+                try:
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    self._roll_back()
+                    raise
+            return written
+
+        return commit
 
     # --- handing out and taking back: the wire's side ---------------------------------------
 

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from backfill.cli.command import Command, job, one
-from backfill.cli.terminal import given, progress_of
+from backfill.cli.terminal import DONE, confirmation, given, job_of
+
+if TYPE_CHECKING:
+    from backfill.operations.purge import PurgePlan
 
 
 def run(args: argparse.Namespace) -> int:
-    from backfill.afterwards.purge import purge
-    from backfill.settings import sources
+    job = job_of(args)
+    job.purge(yes=bool(given(args)["yes"]), confirm=confirmation(plan_lines))
+    print(
+        f"Purged: no name, phone number or address is left in {job.folder}. Keys, states, ids and"
+        " totals stay; status, verify and undo still work."
+    )
+    return DONE
 
-    configuration = sources.load(given(args))
-    return purge(configuration.run([]), progress_of(configuration))
+
+def plan_lines(plan: PurgePlan) -> Iterator[str]:
+    """What is about to be erased, for the confirmation."""
+    yield ""
+    yield f"All personal data in {plan.folder} will be erased: bodies, source rows, reports."
+    yield "Keys, states, ids and totals stay. This cannot be undone."
+    if plan.not_created:
+        yield f"{plan.not_created:,} orders were not created; this job can no longer send them."
 
 
 COMMAND = Command(

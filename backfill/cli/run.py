@@ -14,6 +14,7 @@ from backfill.cli.terminal import (
     exit_code,
     given,
     job_of,
+    listed,
     options_of,
 )
 from backfill.cli.validate import dry_run
@@ -23,6 +24,7 @@ from backfill.settings.declared import ACCOUNTS, API, JOB, READING, THIS_RUN
 if TYPE_CHECKING:
     from backfill.job import RunResult
     from backfill.operations.send import SendPlan
+    from backfill.operations.update import UpdatePlan, UpdateResult
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,13 +55,16 @@ def show(result: RunResult, folder: Path) -> int:
         print(f"{none} is left to send: {states or 'the job has no orders'}.")
         print(f"The reports are in {folder}; 'backfill report {folder}' writes them again.")
         return exit_code(result.states)
-    before = [*lines_of_changes(result.prepared), *lines_of_sending(result), *result.messages]
+    before = [*lines_of_changes(result.prepared), *lines_of_sending(result)]
     print_summary(result.figures, folder, before)
-    return SOME_DID_NOT_GO if result.not_updated else exit_code(result.states)
+    not_updated = result.updated.left if result.updated else 0
+    return SOME_DID_NOT_GO if not_updated else exit_code(result.states)
 
 
 def lines_of_sending(result: RunResult) -> Iterator[str]:
     """What a person should know about the sending that the summary does not say."""
+    if result.put_back is not None:
+        yield f"{result.put_back:,} failed or skipped orders were pending again."
     if result.sent is not None and result.sent.created_again:
         yield (
             f"{result.sent.created_again:,} orders that an undo had deleted were created again"
@@ -71,10 +76,48 @@ def lines_of_sending(result: RunResult) -> Iterator[str]:
             yield f"  {order.reference_id}  in account {order.account_id}"
         if result.sent.created > len(result.sent.pilot):
             yield f"  and {result.sent.created - len(result.sent.pilot):,} more: see results.csv"
+    if result.updated is not None:
+        yield from lines_of_updating(result.updated)
 
 
-def plan_lines(plan: SendPlan) -> Iterator[str]:
-    """What is about to be created, for the confirmation."""
+def lines_of_updating(updated: UpdateResult) -> Iterator[str]:
+    """What became of orders that changed in the export after they were sent."""
+    if updated.selected:
+        yield (
+            f"Updated {updated.updated:,} of {updated.selected:,} orders that changed in the export"
+            " after they were sent."
+        )
+    yield from listed(
+        f"  not updated: {one.reference_id}: {one.reason}"[:160] for one in updated.not_updated
+    )
+    if updated.not_updatable:
+        yield (
+            f"{updated.not_updatable:,} changed orders cannot be updated: this job did not create"
+            " them, they are no longer valid, or they changed account (see changed.csv)."
+        )
+
+
+def plan_lines(plan: SendPlan | UpdatePlan) -> Iterator[str]:
+    """What is about to be created or updated, for the confirmation."""
+    from backfill.operations.send import SendPlan
+
+    yield from send_lines(plan) if isinstance(plan, SendPlan) else update_lines(plan)
+    yield "No customer gets a text message: every order says dont_trigger_auto_actions."
+
+
+def update_lines(plan: UpdatePlan) -> Iterator[str]:
+    """The orders that are about to be updated."""
+    yield ""
+    yield (
+        f"{plan.orders:,} orders that this job created in Shout at {plan.confirm_with} changed in"
+        " the export after they were sent. They will be updated to what the export says now:"
+    )
+    for field, orders in plan.fields.items():
+        yield f"  {field:<28} in {orders:,} orders"
+
+
+def send_lines(plan: SendPlan) -> Iterator[str]:
+    """The orders that are about to be created."""
     from backfill.report.wording import count, money
 
     yield ""
@@ -88,7 +131,6 @@ def plan_lines(plan: SendPlan) -> Iterator[str]:
         yield f"  again      {plan.undone:,} were undone before (--leave-undone leaves them out)"
     for state, orders in plan.not_going.items():
         yield f"  not going  {orders:,} {state.value}"
-    yield "No customer gets a text message: every order says dont_trigger_auto_actions."
 
 
 COMMAND = Command(

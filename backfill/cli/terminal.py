@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,14 @@ def confirmation(render: Callable[[Any], Iterable[str]]) -> Confirm | None:
         return sys.stdin.readline().strip() == word
 
     return ask
+
+
+def listed(lines: Iterable[str], most: int = 10) -> Iterator[str]:
+    """The first lines, and how many more there are."""
+    lines = list(lines)
+    yield from lines[:most]
+    if len(lines) > most:
+        yield f"  and {len(lines) - most:,} more"
 
 
 def exit_code(states: Mapping[State, int]) -> int:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backfill.cli.command import TO_SHOUT, Command, job, settings
-from backfill.cli.terminal import checked, given, progress_of
+from backfill.cli.terminal import (
+    DONE,
+    SOME_DID_NOT_GO,
+    checked,
+    confirmation,
+    job_of,
+    listed,
+    options_of,
+)
 from backfill.settings import checks
 from backfill.settings.declared import API
+
+if TYPE_CHECKING:
+    from backfill.operations.undo import UndoPlan, UndoResult
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +32,53 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from backfill.afterwards.undo import undo
-    from backfill.checkpoint.afterwards import Selection
-    from backfill.settings import sources
+    since = checked(args, "since", checks.moment)
+    job = job_of(args)
+    result = job.undo(
+        account=args.account, since=since, confirm=confirmation(plan_lines), **options_of(args)
+    )
+    print("\n".join(lines(result, job.folder)))
+    return SOME_DID_NOT_GO if result.stay or result.maybe_not_ours else DONE
 
-    configuration = sources.load(given(args))
-    which = Selection(account=args.account, since=checked(args, "since", checks.moment))
-    run = configuration.run([])
-    return undo(configuration.api(), run, progress_of(configuration), which)
+
+def plan_lines(plan: UndoPlan) -> Iterator[str]:
+    """What is about to be deleted, for the confirmation."""
+    yield ""
+    yield f"Orders that this job created will be DELETED from Shout at {plan.confirm_with}."
+    yield f"  orders     {plan.orders:,} in {plan.accounts:,} accounts"
+    yield f"  money      {plan.total_cents / 100:,.2f}"
+    for orders, which in (
+        (plan.not_selected, "that are not selected"),
+        (plan.existing, "that were there before this job"),
+        (plan.in_doubt, "in doubt from an interrupted run: run it again to settle them"),
+    ):
+        if orders:
+            yield f"  staying    {orders:,} {which}"
+
+
+def lines(result: UndoResult, folder: Path) -> Iterator[str]:
+    """What the undo did."""
+    if result.maybe_not_ours:
+        yield (
+            f"{len(result.maybe_not_ours):,} orders stay in Shout, because they may have been there"
+            f" before this job: {', '.join(listed(result.maybe_not_ours))}"
+        )
+    if not result.selected:
+        yield "Nothing to delete: no order that this job created is selected."
+        return
+    yield f"Deleted {result.deleted:,} orders."
+    if result.found_gone:
+        yield f"  {result.found_gone:,} of them were no longer in their account."
+    yield from listed(
+        f"  stays in Shout: {one.reference_id}: {one.reason}"[:160] for one in result.stay
+    )
+    if result.in_doubt:
+        yield f"  {result.in_doubt:,} in doubt from an interrupted run stay: run it again"
+    if result.undone:
+        yield (
+            f"'backfill run --job {folder}' would create the deleted orders again;"
+            " with --leave-undone it does not."
+        )
 
 
 COMMAND = Command(

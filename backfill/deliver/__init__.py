@@ -10,15 +10,12 @@ wire        one request with its turn, its count and what it showed
 api, gate   HTTP, and the last look at the bytes that go out
 deadlines   the timeout of a request
 outcome     what every status and every exception means
-compare     is the order that Shout shows the one that was meant?
+compare     whether the order that Shout shows is the one that was sent
 interrupt   Ctrl-C and SIGTERM
-loop        the event loop that all of it runs on
+event_loop  the event loop that all of it runs on
 
-walk        the loop of everything that comes after a run: one pass over orders or accounts
-verify      reads created orders back and compares
-undo        deletes what this job created
-update      puts right what an export says otherwise by now
-notify      one message an account
+loop        claims, sends and records: one errand after the import (see backfill.operations)
+shout       what an errand reaches Shout through, and the limits that hold for all of them
 """
 
 from __future__ import annotations
@@ -26,8 +23,8 @@ from __future__ import annotations
 from backfill.checkpoint import Checkpoint
 from backfill.deliver.api import Api, base_url
 from backfill.deliver.delivery import Delivered, Delivery
+from backfill.deliver.event_loop import on_event_loop
 from backfill.deliver.interrupt import Stop
-from backfill.deliver.loop import on_a_loop
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
 
@@ -69,4 +66,4 @@ def run(
     stop: Stop | None = None,
 ) -> Delivered:
     """:func:`deliver` on an event loop of its own: uvloop where it is installed."""
-    return on_a_loop(deliver(checkpoint, api, limit=limit, progress=progress, stop=stop))
+    return on_event_loop(deliver(checkpoint, api, limit=limit, progress=progress, stop=stop))

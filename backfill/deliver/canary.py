@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from backfill.deliver.order import Order
+from backfill.deliver.in_flight import InFlight
 from backfill.deliver.pace import Stopped
 
 _STAGES = (1, 10)
@@ -35,7 +35,7 @@ class Canary:
         """Whether no order has passed yet."""
         return self._stage == 0
 
-    async def enter(self, order: Order) -> None:
+    async def enter(self, order: InFlight) -> None:
         """Wait until the order may be sent (again).
 
         :raises Stopped: nothing more is sent.
@@ -51,7 +51,7 @@ class Canary:
             self._waiting.append(future)
             await future
 
-    def leave(self, order: Order, *, confirmed: bool) -> None:
+    def leave(self, order: InFlight, *, confirmed: bool) -> None:
         """The order's result is known; ``confirmed``: it is in Shout and everything was right."""
         if order.claim.id not in self._holders:
             return

@@ -19,7 +19,7 @@ from backfill.checkpoint import Activity, Checkpoint, Claim, Result, State
 from backfill.deliver.accounts import PARKED_RULE, Account
 from backfill.deliver.api import Api
 from backfill.deliver.canary import Canary
-from backfill.deliver.order import Order
+from backfill.deliver.in_flight import InFlight
 from backfill.deliver.pace import Pace
 from backfill.deliver.send import Sender
 from backfill.deliver.settle import Settler
@@ -87,7 +87,7 @@ class Delivery:
         self._accounts: dict[tuple[str, str], Account] = {}
         self._to_park: set[Account] = set()
         self._workers: set[asyncio.Task[None]] = set()
-        self._idle: list[asyncio.Future[Order | None]] = []
+        self._idle: list[asyncio.Future[InFlight | None]] = []
         self._results: list[Result] = []
         self._open = 0
         """Orders that are claimed and whose results are not on disk."""
@@ -152,7 +152,7 @@ class Delivery:
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = Account(*key)
-        order = Order(claim, account, claim.attempts)
+        order = InFlight(claim, account, claim.attempts)
         if in_doubt_since is not None:
             order.in_doubt, order.asked_at = True, in_doubt_since
         elif claim.attempts:  # an earlier run sent it, long enough ago for one look to tell
@@ -166,7 +166,7 @@ class Delivery:
         self._workers.add(worker)
         worker.add_done_callback(self._over)
 
-    async def _work(self, order: Order | None) -> None:
+    async def _work(self, order: InFlight | None) -> None:
         """A worker: one order after the other, each from a claim that is on disk."""
         while order is not None:
             result = await self._sender.see_through(order)

@@ -12,10 +12,17 @@ from backfill.checkpoint import Claim, Result, State
 from backfill.deliver.accounts import PARKED_RULE
 from backfill.deliver.api import Answer, NoAnswer
 from backfill.deliver.canary import Canary
-from backfill.deliver.compare import Order as ShownOrder
-from backfill.deliver.compare import differences, meant, order_in, shout_id, total_cents
+from backfill.deliver.compare import (
+    ShownOrder,
+    differences,
+    in_words,
+    order_in,
+    sent_order,
+    shout_id,
+    total_cents,
+)
 from backfill.deliver.gate import FLAG
-from backfill.deliver.order import Order
+from backfill.deliver.in_flight import InFlight
 from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Pace, Stopped
 from backfill.deliver.settle import RefusedLookup, Settler, Unanswered, credentials_refused
@@ -64,7 +71,7 @@ class Sender:
         self._unshown = 0
         self._amounts_unseen = False
 
-    async def see_through(self, order: Order) -> Result:
+    async def see_through(self, order: InFlight) -> Result:
         """What became of a claimed order; never raises but for a bug."""
         account = order.account
         entered = False
@@ -92,7 +99,7 @@ class Sender:
         # Once there was a doubt it stays with the order until the next start looks it up.
         return order.result(State.SENDING if order.ours else State.PENDING)
 
-    async def _patiently(self, order: Order) -> Result:
+    async def _patiently(self, order: InFlight) -> Result:
         """Look and send, with growing pauses, until it is settled."""
         self._slow(+1)
         try:
@@ -105,9 +112,9 @@ class Sender:
         finally:
             self._slow(-1)
 
-    async def _attempt_again(self, order: Order) -> Result:
+    async def _attempt_again(self, order: InFlight) -> Result:
         if order.in_doubt:
-            shown = await self._settler.find_for_certain(order)
+            shown = await self._settler.find_for_certain(order.claim, asked_at=order.asked_at)
             if shown is not None:
                 return self._found(order, shown, status=None)
             order.in_doubt = False
@@ -118,7 +125,7 @@ class Sender:
             self._wire.activity.retries += 1
         return await self._attempt(order)
 
-    async def _attempt(self, order: Order) -> Result:
+    async def _attempt(self, order: InFlight) -> Result:
         """Send the order once. Raises _Again where that has not settled it."""
         if not self._canary.passed:
             await self._canary.enter(order)
@@ -151,9 +158,9 @@ class Sender:
 
     # --- it is in Shout ---------------------------------------------------------------------
 
-    async def _check_created(self, order: Order, answer: Answer, shown: ShownOrder) -> Result:
+    async def _check_created(self, order: InFlight, answer: Answer, shown: ShownOrder) -> Result:
         """Shout says that it created the order: did it do so as meant?"""
-        wrong = differences(meant(order.claim.payload), shown)
+        wrong = in_words(differences(sent_order(order.claim.payload), shown))
         if wrong:
             self._halt(_answer_differs(order, wrong))
         else:
@@ -165,29 +172,29 @@ class Sender:
             status=answer.status,
             shout_id=shout_id(shown),
             rule="answer_differs" if wrong else None,
-            reason="; ".join(wrong) or None,
+            reason=wrong or None,
         )
 
-    async def _read_back(self, order: Order, shown: ShownOrder) -> list[str]:
-        """Look a created order up where its answer alone is not enough; what is wrong with it."""
+    async def _read_back(self, order: InFlight, shown: ShownOrder) -> str:
+        """Look a created order up where its answer alone is not enough; says what is wrong."""
         if FLAG not in shown:
             self._unshown += 1
         due = FLAG not in shown and self._unshown % _READ_BACK_ONE_IN == 1
         if self._canary.passed and not due:
-            return []
+            return ""
         try:
-            found = await self._settler.find(order) or await self._settler.find_for_certain(order)
+            found = await self._settler.find_for_certain(order.claim, asked_at=self._loop.time())
         except Stopped:
-            return []
+            return ""
         except Unanswered as none:
             self._halt(_cannot_look_up(order, str(none)))
-            return ["could not be read back"]
+            return "it could not be read back"
         if found is None:
             self._halt(_cannot_look_up(order, "not found"))
-            return ["not found by lookup right after it was created"]
-        wrong = differences(meant(order.claim.payload), found)
+            return "it was not found by a lookup right after it was created"
+        wrong = in_words(differences(sent_order(order.claim.payload), found))
         if not wrong and FLAG not in shown and FLAG not in found:
-            wrong = [f"{FLAG} is shown neither in the answer nor by a lookup"]
+            wrong = f"{FLAG} is shown neither in the answer nor by a lookup"
         if wrong:
             self._halt(_answer_differs(order, wrong))
         elif total_cents(shown) is None and total_cents(found) is None and not self._amounts_unseen:
@@ -195,9 +202,9 @@ class Sender:
             self._say("Shout's answers show no total, so amounts cannot be checked")
         return wrong
 
-    def _found(self, order: Order, shown: ShownOrder, *, status: int | None) -> Result:
+    def _found(self, order: InFlight, shown: ShownOrder, *, status: int | None) -> Result:
         """An order that a lookup found: is it the one that was meant, and whose is it?"""
-        wrong = differences(meant(order.claim.payload), shown)
+        wrong = in_words(differences(sent_order(order.claim.payload), shown))
         if shown.get(FLAG, True) is not True:
             self._halt(_answer_differs(order, wrong))
         if wrong:
@@ -206,7 +213,7 @@ class Sender:
                 status=status,
                 shout_id=shout_id(shown),
                 rule="differs",
-                reason=f"an order with this key is in Shout, but: {'; '.join(wrong)}",
+                reason=f"an order with this key is in Shout, but: {wrong}",
             )
         order.confirmed = shown.get(FLAG) is True
         order.attempts = max(order.attempts, int(order.ours))
@@ -216,17 +223,17 @@ class Sender:
             state, reason = State.CREATED, "its request was left in doubt; found by lookup"
         return order.result(state, status=status, shout_id=shout_id(shown), reason=reason)
 
-    def _in_shout(self, order: Order) -> None:
+    def _in_shout(self, order: InFlight) -> None:
         self._created += 1
         self._refusals = 0
         order.account.took_one()
 
     # --- it is not --------------------------------------------------------------------------
 
-    async def _refused(self, order: Order, answer: Answer) -> Result:
+    async def _refused(self, order: InFlight, answer: Answer) -> Result:
         """Shout refused: was it a duplicate? Only a lookup can tell."""
         try:
-            shown = await self._settler.find(order)
+            shown = await self._settler.find(order.claim)
         except RefusedLookup as refused:
             order.account.refused_lookup(refused.answer)
             shown = None
@@ -242,7 +249,7 @@ class Sender:
             reason=f"Shout refused it ({answer.describe()})",
         )
 
-    def _gave_up(self, order: Order) -> Result:
+    def _gave_up(self, order: InFlight) -> Result:
         reason = f"{order.misses} tries ended without an answer or with an error of Shout's"
         self._one_refusal_more(reason)
         return order.result(State.FAILED, rule="no_answer", reason=f"{reason}; it is not in Shout")
@@ -285,15 +292,14 @@ def _plainly_as_meant(claim: Claim, shown: ShownOrder) -> bool:
     )
 
 
-def _answer_differs(order: Order, wrong: list[str]) -> SafetyStop:
+def _answer_differs(order: InFlight, wrong: str) -> SafetyStop:
     return SafetyStop(
-        f"Shout's answer to order {order.claim.reference_id} is not what was sent: "
-        f"{'; '.join(wrong)}",
+        f"Shout's answer to order {order.claim.reference_id} is not what was sent: {wrong}",
         hint="nothing else was sent; look at this order in Shout, and ask Shout, before going on",
     )
 
 
-def _cannot_look_up(order: Order, why: str) -> SafetyStop:
+def _cannot_look_up(order: InFlight, why: str) -> SafetyStop:
     return SafetyStop(
         f"order {order.claim.reference_id} was created, but looking it up fails: {why}",
         hint="without true lookups nothing in doubt can be settled: ask Shout, then run again",

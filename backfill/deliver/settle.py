@@ -10,14 +10,14 @@ setting for that reason.
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
+from backfill.checkpoint import Claim
 from backfill.deliver.api import Answer, NoAnswer
-from backfill.deliver.compare import Order as ShownOrder
-from backfill.deliver.compare import order_in
-from backfill.deliver.order import Order
+from backfill.deliver.compare import ShownOrder, order_in
 from backfill.deliver.outcome import Outcome, of_status
 from backfill.deliver.pace import Pace
 from backfill.deliver.wire import Wire
@@ -49,19 +49,20 @@ class Settler:
         self._settle = settle
         self._loop = asyncio.get_running_loop()
 
-    async def find_for_certain(self, order: Order) -> ShownOrder | None:
+    async def find_for_certain(self, claim: Claim, *, asked_at: float = -inf) -> ShownOrder | None:
         """The order as Shout shows it, or None where it certainly is not there.
 
+        :param asked_at: the event loop's time when the last request to create it ended.
         :raises Unanswered: Shout does not tell. :raises Stopped: nothing more is sent.
         """
-        shown = await self.find(order)
-        wait = order.asked_at + self._settle - self._loop.time()
+        shown = await self.find(claim)
+        wait = asked_at + self._settle - self._loop.time()
         if shown is None and wait > 0:
             await self._pace.sleep(wait)
-            shown = await self.find(order)
+            shown = await self.find(claim)
         return shown
 
-    async def find(self, order: Order) -> ShownOrder | None:
+    async def find(self, claim: Claim) -> ShownOrder | None:
         """The order as Shout shows it now, or None; asked again while there is no answer.
 
         :raises Unanswered: Shout does not tell. :raises Stopped: nothing more is sent.
@@ -73,10 +74,10 @@ class Settler:
             sleep=self._pace.sleep,
             reraise=True,
         )
-        return await patiently(self._find_once, order)
+        return await patiently(self._find_once, claim)
 
-    async def _find_once(self, order: Order) -> ShownOrder | None:
-        answer = await self._wire.find(order.claim)
+    async def _find_once(self, claim: Claim) -> ShownOrder | None:
+        answer = await self._wire.find(claim)
         if isinstance(answer, NoAnswer):
             raise _TryAgain(str(answer))
         if answer.status in NOT_THERE:

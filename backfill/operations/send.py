@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backfill.checkpoint import Checkpoint, State
-from backfill.checkpoint.afterwards import UNDONE_AGAIN, count_undone, put_back_undone
 from backfill.confirmation import Confirm, Plan, require
 from backfill.errors import SafetyStop
+from backfill.operations.retry import UNDONE, count_undone, put_back_undone
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
 from backfill.settings.checks import host_of, is_this_machine
@@ -117,7 +117,7 @@ def plan(checkpoint: Checkpoint, host: str, limit: int | None, undone: int) -> S
 
     :param undone: how many orders that an undo deleted are created again.
     """
-    again = f" OR ({UNDONE_AGAIN})" if undone else ""
+    again = f" OR ({UNDONE})" if undone else ""
     columns = "SELECT account_id, total_cents, ordered_on FROM orders"
     # What is in doubt is looked up whatever the limit is.
     orders, accounts, cents, first, last = checkpoint.query(

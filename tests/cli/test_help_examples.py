@@ -15,7 +15,7 @@ import pytest
 
 from backfill.cli import parser
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import JOB, orders, to, typed, write
+from tests.operations.jobs import JOB, orders, to, typed, write
 from tests.places import ROOT
 
 #: The demo has a test file of its own; the sandbox never ends by itself, see below.
@@ -54,7 +54,7 @@ def test_the_examples_of_the_help_work(
     """Each line runs as it stands there, with Shout's address and the credential put in, and ends
     with 0, or with 3 where orders of the samples are rejected."""
     arrange(command, sandbox)
-    monkeypatch.setattr("backfill.confirm.ask", lambda *_, **__: None)  # somebody confirms
+    monkeypatch.setattr("backfill.operations.purge.require", lambda *_: None)  # somebody confirms
     monkeypatch.setenv("SHOUT_AUTHORIZATION", sandbox.header[1])
     lines = examples(command, capsys).replace("https://api.example.com", sandbox.url)
     ran = 0

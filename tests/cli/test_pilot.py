@@ -11,7 +11,7 @@ from backfill.confirmation import Plan
 from backfill.errors import SafetyStop
 from backfill.operations.send import SendPlan
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import JOB, asked, orders, states, to, typed, write
+from tests.operations.jobs import JOB, asked, orders, states, to, typed, write
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import backfill
-from tests.afterwards.after_jobs import JOB, asked, order, orders, typed, write
+from tests.operations.jobs import JOB, asked, order, orders, typed, write
 
 
 def shown(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:

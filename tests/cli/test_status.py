@@ -11,7 +11,7 @@ from backfill.checkpoint import State
 from backfill.cli.status import watch
 from backfill.sandbox.process import SandboxProcess
 from backfill.status import Status
-from tests.afterwards.after_jobs import JOB, begin, orders, to, typed, write
+from tests.operations.jobs import JOB, begin, orders, to, typed, write
 
 
 def counts(capsys: pytest.CaptureFixture[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import JOB, asked, orders, states, to, typed, write
+from tests.operations.jobs import JOB, asked, orders, states, to, typed, write
 from tests.places import ROOT
 
 PERSONAL = ("profile_name", "profile_phone_number", "profile_email", "profile_shipping_address_raw")
@@ -127,7 +127,7 @@ def test_a_job_that_is_not_finished_is_not_purged(
     write("orders.csv", orders(range(3)))
     assert typed("validate", "orders.csv", "--progress", "none") == 0
     assert typed("purge", JOB, "--yes", "--progress", "none") == 2
-    assert "3 orders are still to be sent" in capsys.readouterr().err
+    assert "3 orders are pending or in doubt" in capsys.readouterr().err
     assert states() == {"pending": 3}
 
 

@@ -1,4 +1,4 @@
-"""What the tests of afterwards share: exports, commands in this process and in one of their own."""
+"""What the tests of the operations share: exports, and commands in this process or in another."""
 
 from __future__ import annotations
 

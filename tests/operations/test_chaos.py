@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import JOB, keys_in, killed, orders, states, to, typed, write
+from tests.operations.jobs import JOB, keys_in, killed, orders, states, to, typed, write
 
 KINDS = (
     *("drop_before_commit", "drop_after_commit", "error_before_commit", "error_after_commit"),

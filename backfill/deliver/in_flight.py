@@ -9,7 +9,7 @@ from backfill.deliver.accounts import Account
 
 
 @dataclass(slots=True)
-class Order:
+class InFlight:
     """A claim, and what this run knows of it so far."""
 
     claim: Claim

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import (
+from tests.operations.jobs import (
     JOB,
     asked,
     assert_as_meant,

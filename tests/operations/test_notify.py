@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import JOB, asked, begin, orders, to, typed, write
+from tests.operations.jobs import JOB, asked, begin, orders, to, typed, write
 
 TEXT = "{company} added your {orders} orders ({total}), {first_month} to {last_month}."
 COMPANY = ("--company", "Example Shop")
@@ -172,14 +172,14 @@ def test_only_some_accounts(sandbox: SandboxProcess) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "one of --message and --template is needed"),
-        (["--message", "Hello {name}"], "not known: {name}"),
-        (["--message", "Hello {}"], "not known"),
-        (["--message", "Hello {orders.real}"], "not known"),
-        (["--message", "Hello {orders!r}"], "not known: {orders!r}"),
-        (["--message", "Hello {orders:>9999999}"], "not known"),
+        ([], "either --message or --template is required"),
+        (["--message", "Hello {name}"], "an unknown field: {name}"),
+        (["--message", "Hello {}"], "an unknown field"),
+        (["--message", "Hello {orders.real}"], "an unknown field"),
+        (["--message", "Hello {orders!r}"], "an unknown field: {orders!r}"),
+        (["--message", "Hello {orders:>9999999}"], "an unknown field"),
         (["--message", "Hello {orders"], "the template cannot be read"),
-        (["--message", "{company} says hello"], "no --company is given"),
+        (["--message", "{company} says hello"], "--company is missing"),
         (["--message", "  "], "the message is empty"),
         (["--message", "x" * 481], "has 481 characters, more than 480"),
         (["--template", "nowhere.txt"], "cannot be read"),

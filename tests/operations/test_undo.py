@@ -14,7 +14,7 @@ import pytest
 
 from backfill.job_folder import lock
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import (
+from tests.operations.jobs import (
     JOB,
     asked,
     assert_as_meant,
@@ -118,7 +118,7 @@ def test_an_order_that_somebody_else_made_anew_stays(
     assert typed("undo", JOB, *to(sandbox)) == 3
     assert keys_in(sandbox) == {("A3", "#5"): 1}
     assert states() == {"undone": 11, "created": 1}
-    assert "stays in Shout: #5: it is another order by now" in capsys.readouterr().out
+    assert "stays in Shout: #5: it is now another order" in capsys.readouterr().out
 
 
 def test_an_order_whose_id_is_not_known_is_told_by_its_content(sandbox: SandboxProcess) -> None:
@@ -209,7 +209,7 @@ def test_what_is_undone_can_be_left_undone(
     """A run says that it creates undone orders again; --leave-undone, and retry, do not."""
     imported(sandbox, 9)
     assert typed("undo", JOB, "--account", "A1", *to(sandbox)) == 0
-    assert "would create what was taken back again" in capsys.readouterr().out
+    assert "would create the deleted orders again" in capsys.readouterr().out
     assert typed("run", "--job", JOB, "--leave-undone", *to(sandbox)) == 0
     assert typed("retry", JOB, *to(sandbox)) == 0
     assert states() == {"created": 6, "undone": 3}
@@ -271,7 +271,7 @@ def test_it_asks_first(sandbox: SandboxProcess) -> None:
     os.close(theirs)
     os.close(ours)
     assert child.returncode == 4, said
-    assert "Orders will be DELETED from Shout at shout.example" in said
+    assert "will be DELETED from Shout at shout.example" in said
     assert "3 in 3 accounts" in said
     assert "not confirmed, so nothing was deleted" in said
     assert states() == {"created": 3}

@@ -1,4 +1,4 @@
-"""Corrected exports: what is new, the same, replaced or changed; and what is put right."""
+"""Corrected exports: what is new, the same, replaced or changed; and what is updated in Shout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import (
+from tests.operations.jobs import (
     JOB,
     asked,
     assert_as_meant,
@@ -78,7 +78,7 @@ def test_a_corrected_mapping_over_a_half_sent_job(
     assert typed("verify", JOB, *to(sandbox)) == 0, "Shout has what was sent"
 
     assert typed("run", "--job", JOB, "--update-changed", *to(sandbox)) == 0
-    assert "Put right 20 of 20 orders" in capsys.readouterr().out
+    assert "Updated 20 of 20 orders" in capsys.readouterr().out
     assert typed("verify", JOB, *to(sandbox)) == 0
     assert sandbox.orders(reference_id="#45")[0]["order"]["line_items"][0]["quantity"] == 3
     assert_as_meant(sandbox)
@@ -88,7 +88,7 @@ def test_a_corrected_mapping_over_a_half_sent_job(
 
 
 def test_an_update_that_is_killed_goes_on(sandbox: SandboxProcess) -> None:
-    """SIGKILL in the middle of putting right: the same command finishes it."""
+    """SIGKILL in the middle of an update: the same command finishes it."""
     half_sent(sandbox, 80, 80)
     write("orders.csv", orders(range(80), profile_name="Janet S."))
     update = ["run", "orders.csv", "--update-changed", *to(sandbox)]
@@ -119,7 +119,7 @@ def test_trouble_on_the_wire(sandbox: SandboxProcess) -> None:
     assert_as_meant(sandbox)
 
 
-def test_what_is_not_ours_to_put_right_is_left(
+def test_what_cannot_be_updated_is_left(
     sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Orders that were there before, moved to another account, or no longer valid: exit 3."""
@@ -140,7 +140,7 @@ def test_what_is_not_ours_to_put_right_is_left(
     )
     words = ["run", "orders.csv", "--max-rejected", "50", *to(sandbox)]
     assert typed(*words, "--update-changed") == 3
-    assert "Put right 1 of 1 orders" in capsys.readouterr().out
+    assert "Updated 1 of 1 orders" in capsys.readouterr().out
     assert {one["reference_id"]: one["fields"] for one in listed()} == {
         "#0": "profile_name",
         "#1": "account",
@@ -151,7 +151,7 @@ def test_what_is_not_ours_to_put_right_is_left(
 
 
 def test_an_order_that_is_another_by_now_is_left(sandbox: SandboxProcess) -> None:
-    """Deleted and made anew by another hand, or gone: not put right, told, exit 3."""
+    """Deleted and made anew by another hand, or gone: not updated, named, exit 3."""
     half_sent(sandbox, 4, 4)
     for key in ("#1", "#2"):
         (theirs,) = sandbox.orders(reference_id=key)

@@ -10,7 +10,7 @@ import pytest
 
 from backfill.checkpoint import FILE_NAME, Checkpoint
 from backfill.sandbox.process import SandboxProcess
-from tests.afterwards.after_jobs import JOB, asked, killed, orders, to, typed, write
+from tests.operations.jobs import JOB, asked, killed, orders, to, typed, write
 
 
 def imported(sandbox: SandboxProcess, count: int) -> None:
@@ -180,6 +180,6 @@ def test_an_answer_without_the_flag_is_said(
     sandbox.set_faults({"fault": [{"kind": "flag_missing", "on": ["get"]}]})
     code = typed("verify", JOB, *to(sandbox))
     assert code == 0
-    assert "the flag is not shown by a lookup, so not checked, in 20" in capsys.readouterr().out
+    assert "lookups do not show the flag, so it was not checked, in 20" in capsys.readouterr().out
     with Checkpoint(JOB / FILE_NAME, readonly=True) as checkpoint:
         assert checkpoint.counts()["created"] == 20  # type: ignore[index]  # a StrEnum's text

@@ -1,0 +1,55 @@
+"""Puts orders back to ``pending``: those refused or skipped, and those that were undone."""
+
+from __future__ import annotations
+
+from backfill.checkpoint import Checkpoint, now
+
+#: Orders that an undo deleted and that a run creates again: all but those gone from their export.
+UNDONE = "state = 'undone' AND payload IS NOT NULL AND id NOT IN (SELECT order_id FROM gone)"
+
+
+def put_back(
+    checkpoint: Checkpoint,
+    *,
+    rule: str | None = None,
+    account: str | None = None,
+    reason: str | None = None,
+) -> int:
+    """Put failed and skipped orders back to ``pending``; returns how many.
+
+    ``attempts`` stays: an order that was sent before is looked up before it is sent again.
+
+    :param rule, account, reason: only orders with this rule, of this account, whose reason
+        contains this text in upper or lower case.
+    """
+    with checkpoint.writing() as db:
+        return db.execute(
+            "UPDATE orders SET state = 'pending', updated_at = :now"
+            " WHERE state IN ('failed', 'skipped')"
+            " AND payload IS NOT NULL AND account_id IS NOT NULL"
+            " AND (:rule IS NULL OR rule = :rule)"
+            " AND (:account IS NULL OR account_id = :account)"
+            " AND (:reason IS NULL OR instr(lower(reason), lower(:reason)) > 0)",
+            {"now": now(), "rule": rule, "account": account, "reason": reason},
+        ).rowcount
+
+
+def count_undone(checkpoint: Checkpoint) -> int:
+    """How many orders :func:`put_back_undone` would put back."""
+    which = f"{UNDONE}{checkpoint.chosen}"
+    return int(checkpoint.query(f"SELECT count(*) FROM orders WHERE {which}").fetchone()[0])
+
+
+def put_back_undone(checkpoint: Checkpoint) -> int:
+    """Put orders that were undone back to ``pending``; returns how many.
+
+    They are certainly not in Shout, so nothing of their first sending counts any more. If one is
+    found there later, somebody else created it.
+    """
+    with checkpoint.writing() as db:
+        return db.execute(
+            "UPDATE orders SET state = 'pending', attempts = 0, http_status = NULL,"
+            " shout_order_id = NULL, rule = NULL, reason = NULL, updated_at = ?"
+            f" WHERE {UNDONE}{checkpoint.chosen}",
+            (now(),),
+        ).rowcount

@@ -1,0 +1,330 @@
+"""Orders in Shout whose export changed after they were sent: lists them, and updates them there.
+
+What this job created, and what is still valid in the same account, is updated by ``PUT``. Orders
+that are gone from their export are listed and never deleted. A ``PUT`` of the same body twice is
+as good as once, so a crash or a lost answer costs another ``PUT`` and nothing else. What is in
+Shout is looked up first, so that only an order that this job created is changed, and afterwards
+it has to be what the export says.
+
+Owns the table ``changes``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from backfill.checkpoint import Checkpoint, books
+from backfill.confirmation import Confirm, Plan, require
+from backfill.deliver.api import Answer
+from backfill.deliver.compare import differences, in_words, order_in, sent_order, shout_id
+from backfill.deliver.gate import FLAG
+from backfill.deliver.loop import run_errand
+from backfill.deliver.outcome import Outcome
+from backfill.deliver.pace import Stopped
+from backfill.deliver.settle import Unanswered
+from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, described, run_refused
+from backfill.errors import SafetyStop
+from backfill.job_folder.files import CHANGED
+from backfill.operations import sent
+from backfill.operations.sent import SentOrder
+from backfill.progress import Progress
+from backfill.settings import ApiSettings
+from backfill.settings.checks import host_of, is_this_machine
+
+COLUMNS = ("reference_id", "account_id", "state", "shout_order_id", "change", "fields")
+"""of ``changed.csv``"""
+
+_CHANGES = "FROM changes JOIN orders ON orders.id = changes.order_id"
+#: Changes that can be sent: of an order that we created, in the same account, still valid.
+_UPDATABLE = (
+    "orders.state = 'created' AND changes.state = 'pending' AND orders.payload IS NOT NULL"
+    " AND changes.account_header IS orders.account_header"
+    " AND changes.account_id IS orders.account_id"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatePlan(Plan):
+    """The orders that are about to be updated in Shout."""
+
+    if_declined: ClassVar[str] = "nothing was changed"
+    orders: int
+    fields: Mapping[str, int]
+    """in how many of them each field changes; the most frequent first"""
+
+
+@dataclass(frozen=True, slots=True)
+class NotUpdated:
+    """An order that was left as it is in Shout."""
+
+    reference_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateResult:
+    """What an update did."""
+
+    selected: int
+    """orders that were to be updated"""
+    updated: int
+    not_updated: Sequence[NotUpdated]
+    """orders that were looked at, and left"""
+    not_updatable: int
+    """changed orders that this job did not create, are no longer valid, or changed account"""
+
+    @property
+    def left(self) -> int:
+        """Changed orders that are not updated."""
+        return self.selected - self.updated + self.not_updatable
+
+
+def update(
+    checkpoint: Checkpoint,
+    folder: Path,
+    api: ApiSettings,
+    progress: Progress,
+    confirm: Confirm | None,
+    *,
+    yes: bool = False,
+) -> UpdateResult:
+    """Update in Shout what changed in the export after it was sent.
+
+    :param yes: ask for no confirmation.
+    :raises UsageError: a confirmation is needed, and nobody can be asked.
+    :raises SafetyStop, Interrupted: it was not confirmed, or stopped; resumable.
+    """
+    selected, _ = _count(checkpoint)
+    errand = None
+    if selected:
+        if not (yes or is_this_machine(api.api_url)):
+            require(_plan(checkpoint, host_of(api.api_url), selected), confirm)
+        try:
+            errand = run_errand(lambda shout: Update(shout, selected), checkpoint, api, progress)
+        finally:
+            write_list(checkpoint, folder)
+    left, not_updatable = _count(checkpoint)
+    return UpdateResult(
+        selected=selected,
+        updated=selected - left,
+        not_updated=errand.left if errand else (),
+        not_updatable=not_updatable,
+    )
+
+
+def _plan(checkpoint: Checkpoint, host: str, orders: int) -> UpdatePlan:
+    fields: Counter[str] = Counter()
+    bodies = f"SELECT orders.payload, changes.payload {_CHANGES} WHERE {_UPDATABLE}"
+    for before, after in checkpoint.query(bodies):
+        fields.update(_changed_fields(before, after))
+    return UpdatePlan(confirm_with=host, orders=orders, fields=dict(fields.most_common()))
+
+
+def _count(checkpoint: Checkpoint) -> tuple[int, int]:
+    """How many changed orders can be updated, and how many cannot."""
+    updatable, all_ = checkpoint.query(
+        f"SELECT coalesce(sum({_UPDATABLE}), 0), count(*) {_CHANGES}"
+    ).fetchone()
+    return updatable, all_ - updatable
+
+
+# --- the list --------------------------------------------------------------------------------
+
+
+def write_list(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write ``changed.csv``, or remove it where there is nothing to list."""
+    path = folder / CHANGED
+    rows = [*_changed(checkpoint), *_gone(checkpoint)]
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+
+
+def _changed(checkpoint: Checkpoint) -> Iterator[tuple[object, ...]]:
+    for key, account, state, shout_id_, before, after, new_state, moved in checkpoint.query(
+        "SELECT reference_id, orders.account_id, orders.state, shout_order_id, orders.payload,"
+        " changes.payload, changes.state, changes.account_id IS NOT orders.account_id"
+        f" OR changes.account_header IS NOT orders.account_header {_CHANGES} ORDER BY orders.id"
+    ):
+        fields = _changed_fields(before, after) if before and after else [f"now {new_state}"]
+        fields += ["account"] if moved else []
+        yield key, account, state, shout_id_, "changed", ", ".join(fields)
+
+
+def _gone(checkpoint: Checkpoint) -> Iterator[tuple[object, ...]]:
+    rows = checkpoint.query(
+        "SELECT reference_id, account_id, state, shout_order_id, 'gone', ''"
+        " FROM gone JOIN orders ON orders.id = order_id ORDER BY orders.id"
+    )
+    return (tuple(row) for row in rows)
+
+
+def _changed_fields(before: str, after: str) -> list[str]:
+    """The fields that differ between two bodies."""
+    old, new = json.loads(before)["order"], json.loads(after)["order"]
+    return [field for field in {**old, **new} if old.get(field) != new.get(field)]
+
+
+# --- on the wire -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An order of ours that is in Shout, and the body that its export makes of it now."""
+
+    order: SentOrder
+    payload: bytes
+
+
+class _Left(Exception):
+    """Why an order is left as it is."""
+
+
+class Update:
+    """The errand: a lookup, a ``PUT``, and a look at the answer."""
+
+    name = "updating"
+    unit = "orders"
+
+    def __init__(self, shout: Shout, total: int) -> None:
+        """:param total: how many orders can be updated."""
+        self._shout = shout
+        self._claimed_up_to = 0
+        self._proven = False
+        self._updated = 0
+        self.total = total
+        self.finished = 0
+        self.left: list[NotUpdated] = []
+
+    @property
+    def alone(self) -> bool:
+        """One at a time until an update was seen to have worked."""
+        return not self._proven and self.finished < PROVE_WITHIN
+
+    def advance(
+        self, db: sqlite3.Connection, done: Sequence[int | None], room: int
+    ) -> Sequence[Change]:
+        """Record which orders (by id) were updated, and take up the next changes."""
+        self.finished += len(done)
+        if ids := [one for one in done if one is not None]:
+            _record(db, ids)
+            self._updated += len(ids)
+        changes = _next_changes(db, after=self._claimed_up_to, most=room) if room else []
+        if changes:
+            self._claimed_up_to = changes[-1].order.claim.id
+        return changes
+
+    async def see_through(self, item: Change) -> int | None:
+        """Update one order; returns its id, or None where it was left."""
+        try:
+            return await self._update(item)
+        except Stopped:
+            pass
+        except _Left as left:
+            self._leave(item, str(left))
+        except Unanswered as none:
+            self._leave(item, f"it could not be looked up ({none})")
+        return None
+
+    async def _update(self, item: Change) -> int | None:
+        """:raises _Left: it is left as it is."""
+        shout, claim = self._shout, item.order.claim
+        body = put_body(claim.payload, item.payload)
+        unanswered = 0
+        while unanswered < MOST_UNANSWERED:
+            shown = await shout.settler.find(claim)
+            if shown is None:
+                raise _Left("it is no longer in Shout")
+            ours, found = item.order.shout_order_id, shout_id(shown)
+            if None not in (ours, found) and ours != found:
+                raise _Left(f"it is now another order (id {found}, not {ours})")
+            outcome, answer = await shout.wire.change(
+                lambda api: api.update(
+                    claim.account_header, claim.account_id, claim.reference_id, body
+                )
+            )
+            if outcome is Outcome.CREATED and isinstance(answer, Answer):
+                shout.accepted()
+                return await self._checked(item, answer)
+            if outcome is Outcome.RUN_REFUSED:
+                shout.halt(run_refused(answer))
+                return None
+            if outcome is Outcome.REFUSED:
+                shout.refused(described(answer))
+                raise _Left(f"Shout refused to change it ({described(answer)})")
+            unanswered += outcome is not Outcome.NOT_SENT
+            await shout.pace.may_retry()
+        raise _Left("no request to update it was answered")
+
+    async def _checked(self, item: Change, answer: Answer) -> int:
+        """See that Shout has what was sent.
+
+        :raises SafetyStop: it has something else.
+        """
+        claim = item.order.claim
+        shown = order_in(answer.body)
+        if not self._proven or shown is None or FLAG not in shown:
+            shown = await self._shout.settler.find(claim)
+        wrong = "it is not there"
+        if shown is not None:
+            wrong = in_words(differences(sent_order(item.payload), shown))
+        if wrong:
+            raise SafetyStop(
+                f"order {claim.reference_id} was updated, and is not what was sent: {wrong}",
+                hint="look at this order in Shout, and ask Shout, before going on",
+            )
+        self._proven = True
+        return claim.id
+
+    def _leave(self, item: Change, why: str) -> None:
+        self.left.append(NotUpdated(item.order.claim.reference_id, why))
+
+    def counts(self) -> dict[str, int]:
+        """Orders that were updated, and orders that were left."""
+        return {"updated": self._updated, "left": len(self.left)}
+
+
+def put_body(before: bytes, after: bytes) -> bytes:
+    """The body of the ``PUT``: what the export says now, and null for what it no longer says.
+
+    Whether Shout takes a missing field as "leave it" or "clear it" is not documented.
+    """
+    old, new = sent_order(before), sent_order(after)
+    order = {**{field: None for field in old if field not in new}, **new}
+    return json.dumps({"order": order}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _next_changes(db: sqlite3.Connection, *, after: int, most: int) -> list[Change]:
+    """Changes that can be sent, of orders with an id above ``after``."""
+    rows = db.execute(
+        f"SELECT CAST(changes.payload AS BLOB), {sent.COLUMNS} {_CHANGES}"
+        f" WHERE {_UPDATABLE} AND orders.id > ? ORDER BY orders.id LIMIT ?",
+        (after, most),
+    )
+    return [Change(sent.from_row(row[1:]), row[0]) for row in rows]
+
+
+def _record(db: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Shout has what the export says: from now on, that is what was sent."""
+    taken = "total_cents line_items ordered_on source_file source_rows payload_sha256 payload"
+    sets = ", ".join(f"{column} = changes.{column}" for column in taken.split())
+    places = ", ".join("?" * len(ids))
+    books.before_update(db, ids)
+    db.execute(
+        f"UPDATE orders SET {sets}, rule = NULL, reason = 'updated after its export changed'"
+        f" FROM changes WHERE changes.order_id = orders.id AND orders.id IN ({places})",
+        ids,
+    )
+    db.execute(f"DELETE FROM changes WHERE order_id IN ({places})", ids)
+    db.execute(f"DELETE FROM verified WHERE order_id IN ({places})", ids)
