@@ -127,6 +127,31 @@ def _fields(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
         )
 
 
+def _unused(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    for field, guess in source.mapping.unused.items():
+        yield _about(
+            source,
+            "field",
+            f"not used; it may be {field}",
+            column=guess.spec,
+            evidence=Evidence(note=f"a guess: {guess.why}"),
+            override=f"--map {field}=COLUMN",
+        )
+
+
+def _misfits(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    for column, why in source.mapping.misfits.items():
+        yield _about(
+            source,
+            "field",
+            f"not {column}",
+            SettledBy.PROOF,
+            column=column,
+            evidence=Evidence(note=why),
+            override=f"--map {column}={column}",
+        )
+
+
 def _order_values(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
     if source.items_only:
         return
@@ -242,6 +267,8 @@ OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Deci
     _file,
     _platform,
     _fields,
+    _unused,
+    _misfits,
     _amounts,
     _order_values,
     _rows_without_key,

@@ -34,11 +34,9 @@ from backfill.prepare.sources import open_sources
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
 from backfill.prepare.validation.rules import (
     CHARGE_LEFT_OUT,
-    CHARGE_LEFT_OUT_REMEDY,
-    CHARGE_LEFT_OUT_TITLE,
     IGNORED_ROW,
-    IGNORED_ROW_REMEDY,
-    IGNORED_ROW_TITLE,
+    OF_SOURCES,
+    UNUSED_COLUMN,
     severities,
 )
 from backfill.prepare.validation.validate import Validated, validate
@@ -103,7 +101,7 @@ def prepare(
         counts = row_books.close()
         for one in surveyed:
             incoming.add_source(_source(one, counts[one.table.source]))
-            incoming.add_problems(_charges_left_out(one))
+            incoming.add_problems(_about_columns(one))
         incoming.expect(money_books.orders, money_books.cents)
         incoming.add_decisions(decisions(surveyed, settings))
     except BaseException:
@@ -144,29 +142,25 @@ def _with_choices(taken: pa.Table, rows: pa.Table, several: Sequence[str]) -> pa
 
 def _ignored(rows: pa.Table, source: str) -> list[ProblemRow]:
     """Rows that are no part of an order are named too, so that every row is accounted for."""
-    message = f"{IGNORED_ROW_TITLE}: {IGNORED_ROW_REMEDY}"
+    message = ": ".join(OF_SOURCES[IGNORED_ROW])
     return [
         (IGNORED_ROW, "warning", None, 0, 1, source, row, None, None, message)
         for row in rows["_row"].to_pylist()
     ]
 
 
-def _charges_left_out(one: Surveyed) -> list[ProblemRow]:
-    return [
-        (
-            CHARGE_LEFT_OUT,
-            "warning",
-            None,
-            0,
-            charge.rows,
-            one.table.source,
-            None,
-            charge.column,
-            charge.figures,
-            f"{CHARGE_LEFT_OUT_TITLE} ({charge.kind}): {CHARGE_LEFT_OUT_REMEDY}",
-        )
-        for charge in one.charges
+def _about_columns(one: Surveyed) -> Iterator[ProblemRow]:
+    """Columns that are not used although they seem to matter."""
+    found = [
+        (CHARGE_LEFT_OUT, charge.rows, charge.column, charge.figures) for charge in one.charges
     ]
+    found += [
+        (UNUSED_COLUMN, one.rows, guess.spec, f"--map {field}={guess.spec}")
+        for field, guess in one.mapping.unused.items()
+    ]
+    for rule, rows, column, value in found:
+        message = ": ".join(OF_SOURCES[rule])
+        yield (rule, "warning", None, 0, rows, one.table.source, None, column, value, message)
 
 
 def _mended(rows: pa.Table) -> list[tuple[str, int]]:
@@ -211,7 +205,10 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
             "columns": list(table.columns),
             "header": list(table.header),
             "mapping": {name: str(spec) for name, spec in one.mapping.specs.items()},
-            "charges": [charge.column for charge in one.charges],
+            "not_personal": [
+                *(charge.column for charge in one.charges),
+                *(guess.spec for guess in one.mapping.unused.values()),
+            ],
             "mended": one.mapping.mended,
             "rows_file": one.rows_file,
             "rows_ignored": counts.ignored,

@@ -16,6 +16,7 @@ import pyarrow as pa
 from backfill.errors import MappingError, UsageError
 from backfill.prepare.amounts.roles import propose
 from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping.fits import misfits
 from backfill.prepare.mapping.guess import Guess, guess
 from backfill.prepare.reading import read
 from backfill.prepare.reading.source import SourceReader
@@ -114,7 +115,9 @@ def _map_source(
     guesses: dict[str, Guess] = {}
     if settings.mapping is None and format.name in (formats.GENERIC, formats.UNKNOWN):
         rows = next(iter(reader.batches()), None)
-        guesses = _guesses(reader, rows, settings)
+        unfit = {} if rows is None else misfits(rows, columns)
+        build = partial(build, misfits=unfit)
+        guesses = _guesses(reader, rows, unfit, settings)
         if rows is not None:
             as_guessed = build(guesses=guesses, accept_guesses=True, complete=False)
             guesses = propose(guesses, as_guessed, rows)
@@ -127,14 +130,18 @@ def _map_source(
 
 
 def _guesses(
-    reader: SourceReader, rows: pa.Table | None, settings: ImportSettings
+    reader: SourceReader,
+    rows: pa.Table | None,
+    unfit: Collection[str],
+    settings: ImportSettings,
 ) -> dict[str, Guess]:
     """The likeliest columns by name and value."""
     taken = {spec.strip() for _, spec in settings.map}
     free = [
         column
         for column in reader.table.columns
-        if column not in fields.FIELDS and column not in (*formats.MENDED_COLUMNS, *taken)
+        if (column not in fields.FIELDS or column in unfit)
+        and column not in (*formats.MENDED_COLUMNS, *taken)
     ]
     if not free:
         return {}

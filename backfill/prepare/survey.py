@@ -28,6 +28,7 @@ from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead
 from backfill.prepare.mapping import fields
+from backfill.prepare.mapping.twins import Twins
 from backfill.prepare.reading import spool
 from backfill.prepare.reading.source import SourceTable
 from backfill.prepare.sources import MappedSource
@@ -62,7 +63,7 @@ def survey(
     """Read every source once: spool its rows, and gather evidence and order keys.
 
     :raises SourceError: a source turns out to be damaged further down.
-    :raises MappingError: the amounts contradict the mapping.
+    :raises MappingError: the amounts contradict the mapping, or columns of one name differ.
     """
     keys = KeySurvey()
     have_totals = any("total" in source.mapping.specs for source in sources)
@@ -74,6 +75,7 @@ def survey(
         one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
         sample = MoneySample(mapping)
+        twins = Twins.of(mapping, reader.table.header, reader.table.columns)
         charges = ChargesLeftOut.of(mapping, reader.table.columns, source.format.in_prices)
         with (
             spool.writing(folder, reader.table) as write,
@@ -90,12 +92,14 @@ def survey(
                 )
                 _look(one, taken)
                 sample.add(batch)
+                twins.add(batch)
                 if not have_totals:
                     charges.add(batch)
                 if inside is not None:
                     _look_at_money(one, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
+        twins.check(one.table.source)
         one.amounts = settle(mapping, sample, one.table.source)
         if one.amounts.contradiction is not None:
             raise one.amounts.contradiction

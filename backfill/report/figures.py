@@ -217,8 +217,12 @@ def _activity(checkpoint: Checkpoint) -> dict[str, Activity]:
 def _problems(checkpoint: Checkpoint) -> tuple[list[Problem], int]:
     """Problems to show one by one, and how many lines there are in all."""
     by_rule: dict[str, list[int]] = {}
-    # A line that stands for many rows has no address of its own, so it is counted, not shown.
-    for rule, number in checkpoint.query("SELECT rule, id FROM problems WHERE rows = 1"):
+    # A line that stands for many rows has no address of its own, so it is counted, not shown;
+    # but one about a whole column names it.
+    found = checkpoint.query(
+        "SELECT rule, id FROM problems WHERE rows = 1 OR (row IS NULL AND column_name IS NOT NULL)"
+    )
+    for rule, number in found:
         by_rule.setdefault(rule, []).append(number)
     chosen = sorted(_evenly(by_rule, PROBLEMS_SHOWN))
     lines = int(checkpoint.query("SELECT coalesce(sum(rows), 0) FROM problems").fetchone()[0])

@@ -137,7 +137,7 @@ class Privacy:
 
 def _kinds(source: Source) -> dict[str, Kind | None]:
     """How to mask each column of a source, by its name and by the SPEC it stands in."""
-    kinds: dict[str, Kind | None] = dict.fromkeys(source.details.get("charges", ()))
+    kinds: dict[str, Kind | None] = dict.fromkeys(source.details.get("not_personal", ()))
     for name, spec in source.details.get("mapping", {}).items():
         kind = PERSONAL_FIELDS.get(name)
         for key in (name, spec, *columns_of(spec)):

@@ -34,8 +34,9 @@ class Charge:
 
     @property
     def figures(self) -> str:
-        """``1,234.50 in 12 rows``."""
-        return f"{self.cents / 100:,.2f} in {self.rows:,} row{'' if self.rows == 1 else 's'}"
+        """``tax of 1,234.50 in 12 rows``."""
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        return f"{self.kind} of {self.cents / 100:,.2f} in {rows}"
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ def decisions(label: str, charges: tuple[Charge, ...]) -> Iterator[Decision]:
             evidence=Evidence(
                 supporting=charge.rows,
                 example=charge.example,
-                note=f"{charge.kind}: {charge.figures}",
+                note=charge.figures,
             ),
             override="--map total=COLUMN",
         )

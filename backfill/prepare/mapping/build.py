@@ -88,6 +88,10 @@ class Mapping:
     """who said which column each mapped field is"""
     guesses: Map[str, Guess] = field(default_factory=dict, compare=False)
     """those of the mapped fields whose column was guessed"""
+    unused: Map[str, Guess] = field(default_factory=dict, compare=False)
+    """guesses at other fields that nobody accepted"""
+    misfits: Map[str, str] = field(default_factory=dict, compare=False)
+    """columns that bear a field's name and do not serve it, with why their values do not fit"""
     digits: frozenset[str] = field(default_factory=frozenset)
     """columns whose cells lose Excel's text marker, an apostrophe before digits"""
 
@@ -118,6 +122,7 @@ def build_mapping(
     items: bool = False,
     with_items: bool = False,
     elsewhere: Collection[str] = (),
+    misfits: Map[str, str] | None = None,
     guesses: Map[str, Guess] | None = None,
     accept_guesses: bool = False,
     complete: bool = True,
@@ -135,6 +140,7 @@ def build_mapping(
     :param with_items: the line items of this export's orders are in another one.
     :param elsewhere: columns of the other exports that the same options are for. A SPEC may name
         them; where it names nothing else, it does not concern this export.
+    :param misfits: columns whose values do not fit the contract's name that they bear, with why.
     :param guesses: the likeliest columns of fields that nobody has mapped.
     :param accept_guesses: use them.
     :param complete: refuse a mapping that lacks a field which every order needs, or that leaves
@@ -150,6 +156,8 @@ def build_mapping(
         specs = _from_file(format, finder, mapping_file)
     else:
         specs = _from_platform(format, finder)
+        for column in misfits or ():
+            del specs[column]
     packing = PackedColumns.find(format.packed, finder.columns)
     if any(text.strip() and _known_field(name) in LINE_FIELDS for name, text in map):
         packing = None  # the user says where the items stand
@@ -181,6 +189,8 @@ def build_mapping(
         mended=all(column in columns for column in MENDED_COLUMNS[:2]),
         settled_by=settled_by,
         guesses=accepted,
+        unused=open_guesses,
+        misfits=misfits or {},
         digits=frozenset(_digit_columns(specs)),
     )
 

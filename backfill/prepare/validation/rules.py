@@ -438,14 +438,25 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
-#: What is found about rows before there are orders; the pipeline reports it.
+#: What is found about rows and columns before there are orders; the pipeline reports it.
 IGNORED_ROW = "ignored_row"
-IGNORED_ROW_TITLE = "The row is not part of an order (a footer, a parent row, a note)"
-IGNORED_ROW_REMEDY = "nothing is sent for it"
-#: What is found about a column of a source; the pipeline reports it.
 CHARGE_LEFT_OUT = "charge_left_out"
-CHARGE_LEFT_OUT_TITLE = "Shipping, tax or a discount in a column of its own is not in the totals"
-CHARGE_LEFT_OUT_REMEDY = "map the column of the orders' totals, if the export has one"
+UNUSED_COLUMN = "unused_column"
+#: Title and remedy of each.
+OF_SOURCES = {
+    IGNORED_ROW: (
+        "The row is not part of an order (a footer, a parent row, a note)",
+        "nothing is sent for it",
+    ),
+    CHARGE_LEFT_OUT: (
+        "Shipping, tax or a discount in a column of its own is not in the totals",
+        "map the column of the orders' totals, if the export has one",
+    ),
+    UNUSED_COLUMN: (
+        "The column resembles a field and is not used",
+        "map it, or accept all guesses with --accept-guesses",
+    ),
+}
 
 
 def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
@@ -470,8 +481,7 @@ def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
 def described() -> dict[str, dict[str, str]]:
     """The table in words, for the reports: severity, what is wrong, what to do."""
     table = {rule.id: (rule.severity, rule.title, rule.remedy) for rule in RULES}
-    table[IGNORED_ROW] = ("warning", IGNORED_ROW_TITLE, IGNORED_ROW_REMEDY)
-    table[CHARGE_LEFT_OUT] = ("warning", CHARGE_LEFT_OUT_TITLE, CHARGE_LEFT_OUT_REMEDY)
+    table |= {rule: ("warning", *words) for rule, words in OF_SOURCES.items()}
     return {
         rule: {"severity": severity, "title": title, "remedy": remedy}
         for rule, (severity, title, remedy) in table.items()

@@ -108,6 +108,9 @@ def test_charges_that_no_total_holds(tmp_path: Path) -> None:
         for problem in prepared(export).problems
         if problem["rule"] == "charge_left_out"
     }
-    assert said == {("Rabatt", "5.00 in 1 row", 1), ("Shipping", "1.75 in 2 rows", 2)}
+    assert said == {
+        ("Rabatt", "discount of 5.00 in 1 row", 1),
+        ("Shipping", "shipping of 1.75 in 2 rows", 2),
+    }
     written(tmp_path, csv_text([*header, "Rabatt", "Shipping", "total"], *rows))
     assert "charge_left_out" not in prepared(export).rules
