@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from backfill.checkpoint.decisions import Decision
+from backfill.errors import MappingError
 from backfill.prepare import convert
+from backfill.prepare.amounts.charges import Charge, ChargesLeftOut
+from backfill.prepare.amounts.roles import Settled, settle
+from backfill.prepare.amounts.sample import MoneySample
 from backfill.prepare.convert.cells import clean
+from backfill.prepare.decisions import decisions
+from backfill.prepare.grouping.keyless import KeylessRows
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.build import MUST_BE_DECIDED, lacks
 from backfill.prepare.mapping.guess import Guess
+from backfill.prepare.mapping.twins import Twins
 from backfill.prepare.reading.source import SourceReader, SourceTable
 from backfill.prepare.sources import MappedSource, map_sources
 from backfill.prepare.validation.rules import IGNORED_ROW
@@ -58,6 +67,22 @@ class Series:
     naive: str | None = None
     """a time with neither offset nor zone"""
     currencies: set[str] = field(default_factory=set)
+    amounts: Settled | None = None
+    """what the arithmetic of its orders proves"""
+    charges: tuple[Charge, ...] = ()
+    """shipping, tax and discounts that are not in the totals"""
+    refusals: list[MappingError] = field(default_factory=list)
+    """what an import would be refused for, beside columns that are missing"""
+
+    @property
+    def table(self) -> SourceTable:
+        """The first of the tables: what is decided holds for all of them."""
+        return self.tables[0]
+
+    @property
+    def keyless(self) -> KeylessRows:
+        """Rows without an order key are looked at when orders are prepared."""
+        return KeylessRows(0, 0, None)
 
     @property
     def unused(self) -> list[str]:
@@ -97,6 +122,11 @@ class Inspection:
     settings: ImportSettings
 
     @property
+    def decisions(self) -> list[Decision]:
+        """What would be decided while reading, with its evidence."""
+        return decisions(self.series, self.settings)
+
+    @property
     def orders(self) -> int:
         """How many orders there seem to be: order keys that differ."""
         keys = [one.keys for one in self.series if not one.items_only]
@@ -105,7 +135,21 @@ class Inspection:
     @property
     def complete(self) -> bool:
         """Whether everything that an order needs is mapped for sure."""
-        return not any(one.missing or one.undecided for one in self.series)
+        return not any(one.missing or one.undecided or one.refusals for one in self.series)
+
+    @property
+    def as_guessed(self) -> bool:
+        """Whether everything is mapped with the guesses."""
+        return not any(
+            one.refusals
+            or lacks(
+                one.mapping.specs,
+                items=one.items_only,
+                with_items=one.with_items,
+                left_out=one.left_out,
+            )
+            for one in self.series
+        )
 
 
 def inspect(
@@ -123,17 +167,65 @@ def inspect(
     """
     readers = [*((each, False) for each in sources), *((each, True) for each in items)]
     found: dict[tuple[bool, tuple[str, ...]], Series] = {}
-    for source in map_sources(readers, settings, complete=False):
+    surveys: dict[tuple[bool, tuple[str, ...]], _Survey] = {}
+    mapped = map_sources(readers, settings, complete=False)
+    have_totals = any("total" in source.mapping.specs for source in mapped)
+    for source in mapped:
         reader = source.reader
         key = (source.items_only, reader.table.columns)
         if key not in found:
             found[key] = _series(source, settings, with_items=bool(items))
+            surveys[key] = _Survey.of(source, have_totals)
         series = found[key]
         series.tables.append(reader.table)
         series.skipped = tuple(dict.fromkeys((*series.skipped, *reader.skipped_sheets)))
         for batch in reader.batches():
             _look(series, batch, settings)
+            surveys[key].add(batch)
+    for key, series in found.items():
+        surveys[key].settle(series)
     return Inspection(tuple(found.values()), settings)
+
+
+class _Survey(NamedTuple):
+    """What must be known of all rows before anything is decided."""
+
+    sample: MoneySample
+    charges: ChargesLeftOut
+    twins: Twins
+    have_totals: bool
+
+    @classmethod
+    def of(cls, source: MappedSource, have_totals: bool) -> _Survey:
+        mapping, table = source.mapping, source.reader.table
+        return cls(
+            MoneySample(mapping),
+            ChargesLeftOut.of(mapping, table.columns, source.format.in_prices),
+            Twins.of(mapping, table.header, table.columns),
+            have_totals,
+        )
+
+    def add(self, batch: pa.Table) -> None:
+        self.sample.add(batch)
+        self.twins.add(batch)
+        if not self.have_totals:
+            self.charges.add(batch)
+
+    def settle(self, series: Series) -> None:
+        """Decide about the series, or note why it would be refused."""
+        label = series.table.source
+        settled = settle(series.mapping, self.sample, label)
+        series.amounts, series.mapping = settled, settled.mapping
+        series.charges = self.charges.charges(but=settled.roles.in_line_prices)
+        if settled.contradiction is not None:
+            series.refusals.append(settled.contradiction)
+        try:
+            self.twins.check(label)
+        except MappingError as exc:
+            series.refusals.append(exc)
+        for name, spec in series.mapping.specs.items():
+            if name not in series.field_samples:  # the column was used for another field
+                series.field_samples[name] = series.column_samples.get(str(spec), [])
 
 
 def _series(source: MappedSource, settings: ImportSettings, *, with_items: bool) -> Series:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from backfill.checkpoint.decisions import Decision, SettledBy
 from backfill.prepare.convert.cells import one_line
 from backfill.prepare.inspect.findings import Inspection, Series
 from backfill.prepare.mapping import fields, formats
@@ -31,6 +32,13 @@ _PLACES: Final = {
 #: What a field's name leaves open.
 _MEANINGS: Final = {"item_price": " (of the whole line)"}
 _PRICES: Final = frozenset({"item_each_price", "item_price"})
+_SETTLED_BY: Final = {
+    SettledBy.OPTION: "given",
+    SettledBy.MAPPING: "by the mapping",
+    SettledBy.PLATFORM: "as the platform writes it",
+    SettledBy.PROOF: "proved",
+    SettledBy.DEFAULT: "assumed",
+}
 #: To no less than this a sample value is clipped.
 _SHORTEST: Final = 8
 
@@ -42,6 +50,7 @@ def render(inspection: Inspection, width: int = 80) -> str:
         lines += [*_headline(series, width), ""]
         lines += [*_table(series, width), ""]
         lines += [*_rest(series, width)]
+    lines += ["How it is read", *_bullets(map(_decided, _shown(inspection)), width), ""]
     notes = list(_notes(inspection))
     if notes:
         lines += ["Look at this", *_bullets(notes, width), ""]
@@ -158,6 +167,37 @@ def _rest(series: Series, width: int) -> Iterator[str]:
     yield ""
 
 
+# --- what was decided ---------------------------------------------------------------------------
+
+
+def _shown(inspection: Inspection) -> Iterator[Decision]:
+    """The decisions, but for those that stand above and have no more to say."""
+    for decision in inspection.decisions:
+        is_above = decision.what in ("platform", "delimiter", "field")
+        if not is_above or decision.evidence.note is not None:
+            yield decision
+
+
+def _decided(decision: Decision) -> str:
+    """``decimal mark: comma (proved; as in '1,50')``."""
+    column = f" ({one_line(decision.column)})" if decision.column else ""
+    evidence = decision.evidence
+    why = [
+        evidence.note,
+        f"{evidence.supporting:,} for, {evidence.contradicting:,} against"
+        if evidence.supporting or evidence.contradicting
+        else None,
+        f"as in {evidence.example!r}" if evidence.example else None,
+    ]
+    by = _SETTLED_BY[decision.settled_by] + "".join(f"; {each}" for each in why if each)
+    otherwise = (
+        f" [{decision.override}]"
+        if decision.override and decision.settled_by is SettledBy.DEFAULT
+        else ""
+    )
+    return f"{decision.what}{column}: {decision.value} ({by}){otherwise}"
+
+
 # --- what needs a look --------------------------------------------------------------------------
 
 
@@ -165,6 +205,7 @@ def _notes(inspection: Inspection) -> Iterator[str]:
     settings = inspection.settings
     orders = [series for series in inspection.series if not series.items_only]
     for series in inspection.series:
+        yield from (f"{refusal.message}: {refusal.hint}" for refusal in series.refusals)
         yield from _notes_on_columns(series, settings.date_order)
     if _lacks_customer(inspection):
         column = _customer_column(inspection)
@@ -173,9 +214,12 @@ def _notes(inspection: Inspection) -> Iterator[str]:
             "number will do), or go without with --map profile_name=."
         )
     if "total" not in _mapped(inspection) and _mapped(inspection) & _PRICES:
+        yield ("No column holds the orders' totals, so each total is the sum of the order's lines.")
+    affiliates = next((each for each in orders if "affiliate" in each.mapping.specs), None)
+    if affiliates is not None and settings.affiliates is None:
         yield (
-            "No column holds the orders' totals, so they are the sums of their lines: shipping "
-            "and tax that stand in columns of their own are not added."
+            f"Column {affiliates.mapping.column_of('affiliate')} names the affiliate of each "
+            "order: give their accounts with --affiliates FILE (affiliate, connect_id)."
         )
     if _has_no_account(inspection):
         yield "Nothing says whose orders these are: give --connect-id ID, or map a column to it."
@@ -255,10 +299,17 @@ def _next(inspection: Inspection, width: int) -> Iterator[str]:
     if inspection.complete:
         yield f"Next: the dry run of all {_count(inspection.orders, 'order')}"
         yield from _command("validate", [*exports, *_options(inspection)], width)
+        return
+    if inspection.as_guessed:
+        yield "Next: the dry run with the guesses, if they are right"
+        yield from _command(
+            "validate", [*exports, ["--accept-guesses"], *_options(inspection)], width
+        )
+        yield "Or: write the mapping, edit it, and look again"
     else:
         yield "Next: write the mapping, edit it, and look again"
-        yield from _command("inspect", [*exports, ["--write-mapping", "mapping.toml"]], width)
-        yield from _command("inspect", [*exports, ["--mapping", "mapping.toml"]], width)
+    yield from _command("inspect", [*exports, ["--write-mapping", "mapping.toml"]], width)
+    yield from _command("inspect", [*exports, ["--mapping", "mapping.toml"]], width)
 
 
 def _options(inspection: Inspection) -> Iterator[list[str]]:
@@ -277,6 +328,8 @@ def _options(inspection: Inspection) -> Iterator[list[str]]:
     }
     yield from ([option, str(value)] for option, value in given.items() if value is not None)
     yield from (["--map", f"{name}={text}"] for name, text in settings.map)
+    if "affiliate" in _mapped(inspection) and settings.affiliates is None:
+        yield ["--affiliates", "FILE"]
     if _has_no_account(inspection):
         yield ["--connect-id", "YOUR-ID"]
     if _lacks_customer(inspection):

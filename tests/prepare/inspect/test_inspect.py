@@ -80,7 +80,7 @@ def test_what_a_known_export_is(tmp_path: Path) -> None:
     assert "reference_id                  Name: #1 | #2" in text
     assert "not imported (voided): 1 row" in text
     assert "give --connect-id ID" in text
-    assert "time zone" not in text
+    assert "have no time zone" not in text
     assert command_in(text) == ["backfill", "validate", str(path), "--connect-id", "YOUR-ID"]
 
 
@@ -103,9 +103,51 @@ def test_an_unknown_export_is_guessed_and_not_used(tmp_path: Path) -> None:
     assert "? reference_id                  Bestell-Nr: A1 | A2" in text
     assert "'04/05/2021' can be read with the month or the day first" in text
     assert "Amounts are in EUR" in text
-    assert command_in(text)[:5] == [
-        "backfill", "inspect", str(path), "--write-mapping", "mapping.toml"
-    ]  # fmt: skip
+    assert command_in(text)[:4] == ["backfill", "validate", str(path), "--accept-guesses"]
+    assert "--write-mapping mapping.toml" in text
+
+
+def test_what_is_decided_is_shown_with_its_evidence(tmp_path: Path) -> None:
+    """Whatever an import would choose stands there, who settles it, and the option against it."""
+    text = "key,day,who,thing,pieces,price,sum,freight\n"
+    for number, (pieces, price) in enumerate([(2, 300), (3, 250), (4, 125), (5, 120)]):
+        total = pieces * price + 495
+        text += f"A{number},2022-01-13,Ann,Tea,{pieces},{price}.00,{total}.00,495.00\n"
+    fields = {"reference_id": "key", "created_at": "day", "profile_name": "who"}
+    fields |= {"item_name": "thing", "item_quantity": "pieces", "item_each_price": "price"}
+    found = inspected(written(tmp_path, text), map=tuple(fields.items()))
+    shown = " ".join(render(found).split())
+    equation = "sum of quantity x price + freight = sum"
+    assert f"role of a total (sum): the total of the order (proved; {equation}; 4 for" in shown
+    assert f"charge (freight): in the total, added (proved; {equation}; 4 for" in shown
+    assert "time zone: UTC (assumed) [--timezone NAME]" in shown
+    assert f"field (sum): total (assumed; a guess: {equation} holds for 4 of 4)" in shown
+
+
+def test_a_contradicted_mapping_is_shown(tmp_path: Path) -> None:
+    """What an import would refuse is said, with the numbers, and no dry run is suggested."""
+    rows = [("A1", 2, "3.00", "6.00"), ("A2", 5, "1.00", "5.00"), ("A2", 3, "2.00", "6.00")]
+    lines = "".join(f"{key},2022-01-13,Ann,Tea,{n},{each},{line}\n" for key, n, each, line in rows)
+    path = written(tmp_path, f"reference_id,created_at,profile_name,item_name,n,a,b\n{lines}")
+    found = inspected(
+        path, map=(("item_quantity", "n"), ("item_each_price", "b"), ("item_price", "a"))
+    )
+    assert not found.complete
+    text = " ".join(render(found).split())
+    assert "column 'b' is mapped to item_each_price, but it is the price of the whole line" in text
+    assert "validate" not in text
+
+
+def test_the_affiliates_column_is_found(tmp_path: Path) -> None:
+    """A column of distributors is offered as the affiliate, and --affiliates is suggested."""
+    path = written(
+        tmp_path,
+        "Auftragsnummer,Datum,Kunde,Artikel,Betrag,Vertriebspartner\n"
+        "A1,2022-01-13,Ann,Tee,3.00,Coach Kim\n",
+    )
+    found = inspected(path)
+    assert found.series[0].guesses["affiliate"].spec == "Vertriebspartner"
+    assert "--affiliates FILE" in " ".join(command_in(render(found)))
 
 
 def test_a_written_mapping_is_taken_as_it_stands(tmp_path: Path) -> None:
@@ -184,7 +226,7 @@ def test_line_items_in_a_second_file(tmp_path: Path) -> None:
 
 def test_what_the_money_is_made_of_is_said(tmp_path: Path) -> None:
     """Whose price a price is, and that totals without a column are sums without shipping."""
-    sums = "they are the sums of their lines"
+    sums = "each total is the sum of the order's lines"
     text = " ".join(render(inspected(written(tmp_path, SHOPIFY))).split())
     assert sums not in text
     assert "item_price" not in text  # not missing: one of the two is enough
