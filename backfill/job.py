@@ -144,12 +144,19 @@ class Job:
         """
         from backfill.prepare.inspect.findings import inspect
         from backfill.prepare.mapping import formats
-        from backfill.prepare.reading.read import open_sources
+        from backfill.prepare.reading.sources import open_sources
 
         imports = self._imports(exports, options)
 
         def sources(paths: Sequence[Path]) -> Any:
-            return open_sources(paths, sheet=imports.sheet, taken={}, knows=formats.header_score)
+            return open_sources(
+                paths,
+                sheet=imports.sheet,
+                taken={},
+                knows=formats.header_score,
+                encoding=imports.encoding,
+                header_row=imports.header_row,
+            )
 
         items = sources([imports.items]) if imports.items else ()
         return inspect(sources(imports.exports), imports, items=items)

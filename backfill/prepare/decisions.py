@@ -22,7 +22,7 @@ from backfill.prepare import convert
 from backfill.prepare.amounts import charges, roles
 from backfill.prepare.grouping import keyless
 from backfill.prepare.mapping import fields, formats
-from backfill.prepare.reading.source import SourceTable
+from backfill.prepare.reading.table import SourceTable
 from backfill.settings import ImportSettings
 
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}

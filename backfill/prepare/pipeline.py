@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from backfill.checkpoint import ProblemRow, Source
 from backfill.checkpoint.incoming import Incoming
+from backfill.job_folder import kept_rows
 from backfill.prepare.books import MoneyBooks, RowBooks, RowCounts
 from backfill.prepare.decisions import decisions
 from backfill.prepare.draft import Draft, draft
@@ -28,7 +29,6 @@ from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.affiliates import Affiliates
-from backfill.prepare.reading import spool
 from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.sources import open_sources
 from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
@@ -118,7 +118,7 @@ def _batches(
     carried = [field for field in fields.FIELDS if field in mapped] + ["flag", "_row", "_ragged"]
     choices = {field for one in surveyed for field in one.mapping.with_choices}
     for index, one in enumerate(surveyed):
-        for batch in spool.batches(folder, one.rows_file):
+        for batch in kept_rows.batches(folder, one.rows_file):
             rows, ignored = taken_rows(fields.apply(one.mapping, batch))
             if ignored.num_rows:
                 books.ignored(index, np.unique(ignored["_row"].to_numpy()))

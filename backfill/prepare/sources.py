@@ -18,8 +18,8 @@ from backfill.prepare.amounts.roles import propose
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.fits import misfits
 from backfill.prepare.mapping.guess import Guess, guess
-from backfill.prepare.reading import read
-from backfill.prepare.reading.source import SourceReader
+from backfill.prepare.reading import sources as reading
+from backfill.prepare.reading.table import SourceReader, to_arrow
 from backfill.settings import ImportSettings
 
 #: By any one of these an affiliate knows whose order it is.
@@ -51,12 +51,14 @@ def open_sources(
     for paths, items_only in ((settings.exports, False), ((settings.items,), True)):
         given = [path for path in paths if path is not None]
         if given:
-            found = read.open_sources(
+            found = reading.open_sources(
                 given,
                 sheet=settings.sheet,
                 taken=known,
                 knows=formats.header_score,
                 sha256=sha256,
+                encoding=settings.encoding,
+                header_row=settings.header_row,
             )
             readers += [(reader, items_only) for reader in found]
     if not readers:
@@ -114,7 +116,7 @@ def _map_source(
     )
     guesses: dict[str, Guess] = {}
     if settings.mapping is None and format.name in (formats.GENERIC, formats.UNKNOWN):
-        rows = next(iter(reader.batches()), None)
+        rows = next(map(to_arrow, reader.batches()), None)
         unfit = {} if rows is None else misfits(rows, columns)
         build = partial(build, misfits=unfit)
         guesses = _guesses(reader, rows, unfit, settings)

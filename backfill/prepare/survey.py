@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.errors import UsageError
+from backfill.job_folder import kept_rows
 from backfill.prepare import convert
 from backfill.prepare.amounts.charges import Charge, ChargesLeftOut
 from backfill.prepare.amounts.roles import Settled, settle
@@ -26,11 +27,10 @@ from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keyless import KeylessRows, continuing, proves_first_row
 from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
-from backfill.prepare.lanes import ahead
+from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.twins import Twins
-from backfill.prepare.reading import spool
-from backfill.prepare.reading.source import SourceTable
+from backfill.prepare.reading.table import SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource
 from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.progress import Stage
@@ -60,7 +60,7 @@ def survey(
     stage: Stage,
     books: RowBooks,
 ) -> tuple[list[Surveyed], KeyPlan]:
-    """Read every source once: spool its rows, and gather evidence and order keys.
+    """Read every source once: keep its rows, and gather evidence and order keys.
 
     :raises SourceError: a source turns out to be damaged further down.
     :raises MappingError: the amounts contradict the mapping, or columns of one name differ.
@@ -72,17 +72,20 @@ def survey(
         reader, mapping, items_only = source.reader, source.mapping, source.items_only
         first_row = proves_first_row(mapping, items_only=items_only)
         keys.start_source(joins=items_only, first_row=first_row)
-        one = Surveyed(reader.table, mapping, items_only, spool.file_name(reader.table))
+        table = reader.table
+        rows_file = kept_rows.file_name(table.sha256, table.number)
+        one = Surveyed(table, mapping, items_only, rows_file)
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
         sample = MoneySample(mapping)
         twins = Twins.of(mapping, reader.table.header, reader.table.columns)
         charges = ChargesLeftOut.of(mapping, reader.table.columns, source.format.in_prices)
         with (
-            spool.writing(folder, reader.table) as write,
-            closing(ahead(reader.batches())) as batches,
+            kept_rows.writing(folder, rows_file, table.columns) as write,
+            behind(write) as keep,
+            closing(ahead(to_arrow(frame) for frame in reader.batches())) as batches,
         ):
             for batch in batches:
-                write(batch)
+                keep(batch)
                 books.read(index, batch["_row"].to_numpy())
                 taken = taken_rows(fields.apply(narrow, batch))[0]
                 keys.add(

@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from backfill.checkpoint import Checkpoint, Source, addresses
-from backfill.prepare.reading import spool
+from backfill.job_folder import kept_rows
 from backfill.report.figures import NOT_GOING
 from backfill.report.files import replacing
 
@@ -105,7 +104,7 @@ def _is_mended(header: Sequence[str]) -> bool:
 
 def _marked(folder: Path, source: Source, marks: Marks) -> pa.Table:
     """The rows of one source with the four columns that say where they stand and why."""
-    own = spool.take_rows(folder, source.details["rows_file"], marks.rows)
+    own = kept_rows.take_rows(folder, source.details["rows_file"], marks.rows)
     rows = own["_row"]
     # A row in two orders (they share a packed cell) is named with the first one's reason.
     numbers, first = np.unique(np.array(marks.rows, dtype=np.int64), return_index=True)
@@ -135,9 +134,8 @@ def _write_rows(path: Path, header: Sequence[str], parts: Sequence[pa.Table]) ->
         if not (top.getvalue().isascii() and all(map(_is_ascii, parts))):
             file.write(b"\xef\xbb\xbf")
         file.write(top.getvalue().encode())
-        options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
         for part in parts:
-            pa.csv.write_csv(part, file, options)
+            part.to_pandas().to_csv(file, mode="wb", header=False, index=False, lineterminator="\n")
     return path
 
 

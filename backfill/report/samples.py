@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.checkpoint import Checkpoint, Source, State, addresses
-from backfill.prepare.reading import spool
+from backfill.job_folder import kept_rows
 from backfill.report import wording
 from backfill.report.figures import Figures
 from backfill.report.masking import Privacy, columns_of
@@ -113,7 +113,7 @@ class _Rows:
             for label, numbers in addresses(source_file, source_rows, sources):
                 wanted.setdefault(label, set()).update(numbers)
         self._rows: dict[str, pa.Table] = {
-            label: spool.take_rows(folder, sources[label].details["rows_file"], numbers)
+            label: kept_rows.take_rows(folder, sources[label].details["rows_file"], numbers)
             for label, numbers in wanted.items()
         }
 

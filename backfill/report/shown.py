@@ -10,8 +10,8 @@ from typing import Any
 
 from backfill.checkpoint import Checkpoint, Source, State, addresses
 from backfill.checkpoint.choice import unknown
-from backfill.prepare.reading import spool
-from backfill.prepare.reading.source import ROW
+from backfill.job_folder import kept_rows
+from backfill.job_folder.kept_rows import ROW
 from backfill.report.masking import Privacy
 
 #: Orders whose source rows are read from the disk together.
@@ -120,7 +120,7 @@ def _cells(
     found: dict[tuple[str, int], list[dict[str, str]]] = {}
     for label, of_source in wanted.items():
         details = sources[label].details
-        table = spool.take_rows(folder, details["rows_file"], of_source)
+        table = kept_rows.take_rows(folder, details["rows_file"], of_source)
         columns = details["columns"]
         for row in table.select([ROW, *columns]).to_pylist():
             cells = {

@@ -21,8 +21,7 @@ from backfill.checkpoint import (
     State,
 )
 from backfill.checkpoint.incoming import Incoming
-from backfill.prepare.reading import spool
-from backfill.prepare.reading.source import SourceTable
+from backfill.job_folder import kept_rows
 from tests.order_columns import order_columns
 
 HEADER = (
@@ -180,24 +179,15 @@ class Job:
         columns = tuple(
             f"{name} (2)" if name in header[:at] else name for at, name in enumerate(header)
         )
-        table = SourceTable(
-            source=source,
-            path=Path(source),
-            sheet=None,
-            sha256=hashlib.sha256(source.encode()).hexdigest(),
-            columns=columns,
-            header=tuple(header),
-            header_row=1,
-            encoding="utf-8",
-            delimiter=",",
-        )
+        sha256 = hashlib.sha256(source.encode()).hexdigest()
+        rows_file = kept_rows.file_name(sha256, 0)
         cells = {
             name: pa.array([row[index] for row in rows], pa.string())
             for index, name in enumerate(columns)
         }
         numbers = pa.array(range(2, len(rows) + 2), pa.int64())
         ragged = pa.array([False] * len(rows), pa.bool_())
-        with spool.writing(self.folder, table) as write:
+        with kept_rows.writing(self.folder, rows_file, columns) as write:
             write(pa.table({**cells, "_row": numbers, "_ragged": ragged}))
         details = {
             "encoding": "utf-8",
@@ -207,9 +197,9 @@ class Job:
             "header": list(header),
             "mapping": dict(mapping),
             "mended": False,
-            "rows_file": spool.file_name(table),
+            "rows_file": rows_file,
         }
-        return Source(source, source, None, table.sha256, "generic", len(rows), details)
+        return Source(source, source, None, sha256, "generic", len(rows), details)
 
 
 FIRST_NAMES = ("Janet", "Omar", "Lucía", "Wei", "Ingrid", "Kwame")

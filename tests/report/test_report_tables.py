@@ -115,7 +115,7 @@ def test_sources_with_other_columns_have_a_file_each(tmp_path: Path) -> None:
     assert [row["backfill_source"] for row in first] == ["exports/orders.csv"] * 2 + ["more.csv"]
     assert second.read_text() == (
         'id,item,item,backfill_source,backfill_row,backfill_rule,backfill_reason\n'
-        '"1","a","b","items.csv","2","x","why"\n'
+        '1,a,b,items.csv,2,x,why\n'
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.build import MUST_BE_DECIDED, lacks
 from backfill.prepare.mapping.guess import Guess
 from backfill.prepare.mapping.twins import Twins
-from backfill.prepare.reading.source import SourceReader, SourceTable
+from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource, map_sources
 from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.settings import ImportSettings
@@ -179,7 +179,7 @@ def inspect(
         series = found[key]
         series.tables.append(reader.table)
         series.skipped = tuple(dict.fromkeys((*series.skipped, *reader.skipped_sheets)))
-        for batch in reader.batches():
+        for batch in map(to_arrow, reader.batches()):
             _look(series, batch, settings)
             surveys[key].add(batch)
     for key, series in found.items():

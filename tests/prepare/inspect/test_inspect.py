@@ -15,7 +15,7 @@ from backfill.errors import MappingError
 from backfill.prepare.inspect.findings import Inspection, inspect
 from backfill.prepare.inspect.text import mapping_text, render
 from backfill.prepare.mapping import fields, formats
-from backfill.prepare.reading.read import open_sources
+from backfill.prepare.reading.sources import open_sources
 from backfill.settings import ImportSettings
 from tests.places import EXPORTS
 

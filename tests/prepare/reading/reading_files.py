@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from backfill.prepare.reading.read import SourceReader, open_sources
+from backfill.prepare.reading.sources import SourceReader, open_sources
+from backfill.prepare.reading.table import to_arrow
 
 PLAIN = "id,name,total\n1,Ann,5.00\n2,Bob,6.00\n"
 PLAIN_ROWS = [("1", "Ann", "5.00"), ("2", "Bob", "6.00")]
@@ -22,13 +23,17 @@ def knows_orders(cells: Sequence[str]) -> float:
     return len(known & {cell.lower() for cell in cells}) / len(cells)
 
 
-def open_one(path: Path, knows: Callable[[Sequence[str]], float] = knows_nothing) -> SourceReader:
-    (reader,) = open_sources([path], sheet=None, taken={}, knows=knows)
+def open_one(
+    path: Path,
+    knows: Callable[[Sequence[str]], float] = knows_nothing,
+    encoding: str | None = None,
+) -> SourceReader:
+    (reader,) = open_sources([path], sheet=None, taken={}, knows=knows, encoding=encoding)
     return reader
 
 
 def read_all(reader: SourceReader) -> pa.Table:
-    batches = list(reader.batches())
+    batches = [to_arrow(frame) for frame in reader.batches()]
     assert all(batch.num_rows for batch in batches)
     assert all(batch.column_names[:-2] == list(reader.table.columns) for batch in batches)
     return pa.concat_tables(batches).combine_chunks()

@@ -8,11 +8,11 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backfill.prepare.reading.streams import _Utf8Evidence
+from backfill.prepare.reading.encoding import Encoding, Utf8Evidence
 
 
-def verdict(blocks: Iterable[bytes]) -> str:
-    evidence = _Utf8Evidence()
+def verdict(blocks: Iterable[bytes]) -> Encoding | None:
+    evidence = Utf8Evidence()
     for block in blocks:
         evidence.add(block)
     return evidence.verdict()
@@ -43,4 +43,6 @@ def test_the_verdict_does_not_depend_on_where_the_blocks_end(
 @settings(max_examples=300, deadline=None)
 def test_text_in_utf_8_is_told_as_that(text: str, places: list[int]) -> None:
     data = text.encode("utf-8", "replace")
-    assert verdict(cut(data, places)) == "utf-8"
+    found = verdict(cut(data, places))
+    assert found is not None
+    assert found.name == "utf-8"

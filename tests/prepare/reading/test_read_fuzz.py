@@ -21,9 +21,10 @@ import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 import zstandard
 
-from backfill.errors import SourceError
-from backfill.prepare.reading import text_files
-from backfill.prepare.reading.read import open_sources
+from backfill.errors import SourceError, UsageError
+from backfill.prepare.reading import csv_blocks, delimited
+from backfill.prepare.reading.sources import open_sources
+from backfill.prepare.reading.table import to_arrow
 
 CSV = (
     'sep=;\r\nSales of 2021\r\n\r\nid;nämé;total;"no\r\nte"\r\n1;Zoë;5,00;"a ""b""\r\nc"\r\n'
@@ -115,18 +116,18 @@ def judge(dice: random.Random) -> Callable[[object], float]:
 def check(path: Path, seed: int) -> None:
     dice = random.Random(seed)
     path.write_bytes(random_file(dice))
-    refused: SourceError | None = None
+    refused: SourceError | UsageError | None = None
     try:
         readers = open_sources([path], sheet=None, taken={}, knows=judge(dice))
         for reader in readers:
             numbers = [reader.table.header_row]
-            for batch in reader.batches():
+            for batch in map(to_arrow, reader.batches()):
                 assert batch.column_names == [*reader.table.columns, "_row", "_ragged"]
                 batch.validate(full=True)
                 assert sum(column.null_count for column in batch.columns[-2:]) == 0
                 numbers += batch["_row"].to_pylist()
             assert all(first < second for first, second in pairwise(numbers))
-    except SourceError as error:
+    except (SourceError, UsageError) as error:
         refused = error
     if refused is not None:
         assert "\n" not in refused.message
@@ -136,8 +137,8 @@ def check(path: Path, seed: int) -> None:
 def run(folder: Path, seeds: range, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in seeds:
         # Tiny blocks and batches, so that small files have borders too.
-        monkeypatch.setattr(text_files, "_BLOCK_BYTES", (32, 300, 1 << 20)[seed % 3])
-        monkeypatch.setattr(text_files, "BATCH_ROWS", (1, 1 << 16)[seed % 2])
+        monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", (32, 300, 1 << 20)[seed % 3])
+        monkeypatch.setattr(delimited, "BATCH_ROWS", (1, 1 << 16)[seed % 2])
         try:
             check(folder / "any", seed)
         except BaseException as error:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from backfill.errors import SourceError
-from backfill.prepare.reading import text_files
+from backfill.prepare.reading import csv_blocks, delimited
 from tests.places import EXPORTS
 from tests.prepare.reading.reading_files import (
     PLAIN,
@@ -64,9 +64,9 @@ def test_utf_16_with_its_big_endian_mark(write: Write) -> None:
 def test_windows_1252_in_the_last_row(write: Write) -> None:
     """One byte that is no UTF-8, far below what is read first, settles the encoding."""
     plain = PLAIN + "".join(f"{number},Ann,5.00\n" for number in range(3, 200_000))
-    reader = open_one(write(plain.encode() + b"x,Zo\xeb,1\n"))
+    reader = open_one(write(plain.encode() + "x,Crème brûlée,1\n".encode("cp1252")))
     assert reader.table.encoding == "windows-1252"
-    assert cells_of(read_all(reader))[-1] == ("x", "Zoë", "1")
+    assert cells_of(read_all(reader))[-1] == ("x", "Crème brûlée", "1")
 
 
 def test_utf_8_with_a_stray_byte_stays_utf_8(write: Write) -> None:
@@ -156,8 +156,8 @@ def test_ragged_rows_come_at_their_places(write: Write) -> None:
 
 def test_ragged_rows_across_blocks(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every row keeps its number and place over many batches, odd rows at their borders too."""
-    monkeypatch.setattr(text_files, "_BLOCK_BYTES", 64)
-    monkeypatch.setattr(text_files, "BATCH_ROWS", 1)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(delimited, "BATCH_ROWS", 1)
     odd = {"short": "{n}", "blank": "", "long": "{n},x,y", "quoted": '{n},"a\nb",{n},"c,{n}"'}
     kinds = [[*odd.values(), "{n},x", "{n},x", "{n},x"][(n * n) % 7] for n in range(2, 3000)]
     path = write("id,name\n" + "".join(kind.format(n=n) + "\n" for n, kind in enumerate(kinds, 2)))
@@ -213,8 +213,8 @@ def test_the_end_mark_of_old_systems_is_no_row(write: Write) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
 def test_a_file_cut_off(write: Write, tail: str, last: tuple[str, ...], encoding: str) -> None:
     """What is left of the last record comes, marked ragged, though its quotes never close."""
-    path = write((PLAIN + "9,é,1\n" + tail).encode(encoding))
-    assert rows_of(path) == [*PLAIN_ROWS, ("9", "é", "1"), last]
+    path = write((PLAIN + "9,Crème brûlée,1\n" + tail).encode(encoding))
+    assert rows_of(path) == [*PLAIN_ROWS, ("9", "Crème brûlée", "1"), last]
     assert ragged_of(path) == [False, False, False, True]
 
 
@@ -241,7 +241,7 @@ def test_a_quote_never_closed_in_a_large_file(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cell without end is named with its row, and does not fill the memory."""
-    monkeypatch.setattr(text_files, "_LONGEST_CELL", 1 << 22)
+    monkeypatch.setattr(csv_blocks, "LONGEST_RECORD", 1 << 22)
     path = write(PLAIN + '3,Cy,"7\n' + "4,Di,8\n" * (1 << 20))
     reader = open_one(path)
     with pytest.raises(SourceError, match="below row 3"):
@@ -381,14 +381,17 @@ def test_any_table_comes_back(
     rows = list(enumerate(table[1:], start=2))
     filled = [(number, row) for number, row in rows if any(map(str.strip, row))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "_BLOCK_BYTES", block)
-        reader = open_one(path, judges_column_a)
+        patch.setattr(csv_blocks, "BLOCK_BYTES", block)
+        # A word or two prove no encoding: whoever exported it has to say.
+        reader = open_one(path, judges_column_a, encoding if encoding == "cp1252" else None)
         got = read_all(reader)
+    blanks_left_out = any(each.value.startswith("short rows") for each in reader.decisions)
     assert reader.table.header == tuple(table[0])
     assert cells_of(got) == [tuple([*row, *[""] * width][:width]) for _, row in filled]
     assert got["_row"].to_pylist() == [number for number, _ in filled]
     assert got["_ragged"].to_pylist() == [
-        len(row) < width or any(map(str.strip, row[width:])) for _, row in filled
+        (len(row) < width and not blanks_left_out) or any(map(str.strip, row[width:]))
+        for _, row in filled
     ]
 
 

@@ -20,7 +20,7 @@ import zstandard
 
 from backfill.errors import SourceError, UsageError
 from backfill.prepare.reading.fingerprint import expand, sha256_of
-from backfill.prepare.reading.read import open_sources
+from backfill.prepare.reading.sources import open_sources
 from tests.prepare.reading.reading_files import (
     PLAIN,
     PLAIN_ROWS,

@@ -11,23 +11,11 @@ import pyarrow as pa
 import pytest
 
 from backfill.errors import StorageError
-from backfill.prepare.reading import spool
-from backfill.prepare.reading.source import SourceTable
+from backfill.job_folder import kept_rows
 
-
-def source(number: int = 0) -> SourceTable:
-    return SourceTable(
-        source="orders.csv",
-        path=Path("orders.csv"),
-        sheet=None,
-        sha256="0123456789abcdef" * 4,
-        columns=("id", "näme"),
-        header=("id", "näme"),
-        header_row=1,
-        encoding="utf-8",
-        delimiter=",",
-        number=number,
-    )
+SHA256 = "0123456789abcdef" * 4
+COLUMNS = ("id", "näme")
+ROWS_FILE = kept_rows.file_name(SHA256, 0)
 
 
 def batch(rows: Sequence[int]) -> pa.Table:
@@ -46,22 +34,22 @@ BATCHES = [batch(range(2, 10)), batch([10, 10, 10, 14]), batch(range(20, 1000))]
 
 @pytest.fixture
 def rows_file(tmp_path: Path) -> str:
-    with spool.writing(tmp_path, source()) as write:
+    with kept_rows.writing(tmp_path, ROWS_FILE, COLUMNS) as write:
         for each in BATCHES:
             write(each)
-    return spool.file_name(source())
+    return ROWS_FILE
 
 
 def test_the_rows_come_back(tmp_path: Path, rows_file: str) -> None:
     """In the batches in which they were written, nulls and marks too."""
-    assert list(spool.batches(tmp_path, rows_file)) == BATCHES
+    assert list(kept_rows.batches(tmp_path, rows_file)) == BATCHES
 
 
 def test_a_source_without_rows(tmp_path: Path) -> None:
-    with spool.writing(tmp_path, source()):
+    with kept_rows.writing(tmp_path, ROWS_FILE, COLUMNS):
         pass
-    assert list(spool.batches(tmp_path, spool.file_name(source()))) == []
-    assert spool.take_rows(tmp_path, spool.file_name(source()), [1]).num_rows == 0
+    assert list(kept_rows.batches(tmp_path, ROWS_FILE)) == []
+    assert kept_rows.take_rows(tmp_path, ROWS_FILE, [1]).num_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -78,7 +66,7 @@ def test_rows_are_taken_by_number(
     tmp_path: Path, rows_file: str, wanted: list[int], found: list[str]
 ) -> None:
     """In the order of the source; every part of a packed row; numbers of no row are passed over."""
-    taken = spool.take_rows(tmp_path, rows_file, wanted)
+    taken = kept_rows.take_rows(tmp_path, rows_file, wanted)
     assert taken["id"].to_pylist() == found
     assert taken.column_names == ["id", "näme", "_row", "_ragged"]
 
@@ -90,22 +78,22 @@ def test_for_its_owner_only(tmp_path: Path, rows_file: str) -> None:
 
 
 def test_sources_of_one_file_have_files_of_their_own() -> None:
-    assert spool.file_name(source()) == "rows/0123456789abcdef.arrow"
-    assert spool.file_name(source(2)) == "rows/0123456789abcdef-2.arrow"
+    assert ROWS_FILE == "rows/0123456789abcdef.arrow"
+    assert kept_rows.file_name(SHA256, 2) == "rows/0123456789abcdef-2.arrow"
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path, rows_file: str) -> None:
     """Half a file is never taken for a whole one, and an earlier whole one stays."""
 
     def breaks_off() -> None:
-        with spool.writing(tmp_path, source()) as write:
+        with kept_rows.writing(tmp_path, ROWS_FILE, COLUMNS) as write:
             write(BATCHES[0])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         breaks_off()
     assert os.listdir((tmp_path / rows_file).parent) == [Path(rows_file).name]
-    assert list(spool.batches(tmp_path, rows_file)) == BATCHES
+    assert list(kept_rows.batches(tmp_path, rows_file)) == BATCHES
 
 
 def test_gone_or_damaged(tmp_path: Path, rows_file: str) -> None:
@@ -114,11 +102,11 @@ def test_gone_or_damaged(tmp_path: Path, rows_file: str) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     for name in (rows_file, "rows/none.arrow"):
         with pytest.raises(StorageError, match="cannot be read") as caught:
-            list(spool.batches(tmp_path, name))
+            list(kept_rows.batches(tmp_path, name))
         assert caught.value.hint
         assert "\n" not in caught.value.message
         with pytest.raises(StorageError, match="cannot be read"):
-            spool.take_rows(tmp_path, name, [2])
+            kept_rows.take_rows(tmp_path, name, [2])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
@@ -128,7 +116,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     (tmp_path / "rows" / "0123456789abcdef.partial").symlink_to("/dev/full")
 
     def fills_the_disk() -> None:
-        with spool.writing(tmp_path, source()) as write:
+        with kept_rows.writing(tmp_path, ROWS_FILE, COLUMNS) as write:
             for each in BATCHES:
                 write(each)
 
@@ -141,6 +129,6 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "rows").write_text("a file")
     with (
         pytest.raises(StorageError, match="cannot be written"),
-        spool.writing(tmp_path, source()),
+        kept_rows.writing(tmp_path, ROWS_FILE, COLUMNS),
     ):
         pass

@@ -1,15 +1,13 @@
-"""The source rows, as they stand, in the job folder: one Arrow file a source.
+"""The source rows, as they stand, in the job folder: one Arrow file per source.
 
-The second reading takes them from here, and so does whoever shows a row or hands it back to be
-mended, when the export may be long gone.
+The second reading takes them from here, and so do reports that show a row or hand it back to be
+fixed, when the export may be long gone.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,33 +15,42 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.errors import StorageError
-from backfill.prepare.reading.source import RAGGED, ROW, SourceTable
+
+#: Columns that each kept row has besides its own: its number in the source, counted as a
+#: spreadsheet does, and whether it had too few or too many cells.
+ROW = "_row"
+RAGGED = "_ragged"
 
 _FOLDER = "rows"
-_BATCHES_WAITING = 2
 
 
-def file_name(table: SourceTable) -> str:
+def file_name(sha256: str, number: int) -> str:
     """Where the rows of a source are kept, relative to the job folder.
 
     Named by content: the same file again is the same rows, and a changed one leaves them alone.
+
+    :param sha256: of the source's file, as hex.
+    :param number: tells the sources of one file apart; 0 for the only one.
     """
-    number = f"-{table.number}" if table.number else ""
-    return f"{_FOLDER}/{table.sha256[:16]}{number}.arrow"
+    suffix = f"-{number}" if number else ""
+    return f"{_FOLDER}/{sha256[:16]}{suffix}.arrow"
 
 
 @contextmanager
-def writing(folder: Path, table: SourceTable) -> Iterator[Callable[[pa.Table], None]]:
+def writing(
+    folder: Path, rows_file: str, columns: Sequence[str]
+) -> Iterator[Callable[[pa.Table], None]]:
     """Gives a function that takes the batches of one source, in order.
 
-    The file is there only once all of it is: it is written under another name, and a failure
-    leaves nothing behind. For its owner's eyes only. Raises StorageError where the disk does not
-    take it.
+    The file appears only when it is complete: it is written under another name, and a failure
+    leaves nothing behind. Readable by its owner only.
+
+    :raises StorageError: the file cannot be written.
     """
-    final = folder / file_name(table)
+    final = folder / rows_file
     partial = final.with_suffix(".partial")
     schema = pa.schema(
-        [*((name, pa.string()) for name in table.columns), (ROW, pa.int64()), (RAGGED, pa.bool_())]
+        [*((name, pa.string()) for name in columns), (ROW, pa.int64()), (RAGGED, pa.bool_())]
     )
     try:
         with _told(final, "written"):
@@ -51,16 +58,16 @@ def writing(folder: Path, table: SourceTable) -> Iterator[Callable[[pa.Table], N
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             file = pa.OSFile(str(partial), "wb")
         with file:
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            writer = pa.ipc.new_file(file, schema, options=options)
+            writer = pa.ipc.new_file(
+                file, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
+            )
 
-            def store(batch: pa.Table) -> None:
+            def write(batch: pa.Table) -> None:
                 with _told(final, "written"):
                     whole = batch.select(schema.names).combine_chunks()
                     writer.write_table(whole, max(1, whole.num_rows))
 
-            with _in_background(store) as write:
-                yield write
+            yield write
             with _told(final, "written"):
                 writer.close()
         with _told(final, "written"):
@@ -74,7 +81,7 @@ def writing(folder: Path, table: SourceTable) -> Iterator[Callable[[pa.Table], N
 def batches(folder: Path, rows_file: str) -> Iterator[pa.Table]:
     """The rows of a source, in the batches in which they were written.
 
-    Raises StorageError where the file is gone or damaged.
+    :raises StorageError: the file is gone or damaged.
     """
     with _opened(folder / rows_file) as reader:
         for index in range(reader.num_record_batches):
@@ -99,23 +106,6 @@ def take_rows(folder: Path, rows_file: str, rows: Iterable[int]) -> pa.Table:
 
 
 @contextmanager
-def _in_background(store: Callable[[pa.Table], None]) -> Iterator[Callable[[pa.Table], None]]:
-    """Stores in a thread of its own, so that the next batch is read meanwhile; what goes wrong
-    there is raised by a later call, or at the end."""
-    waiting: deque[Future[None]] = deque()
-
-    def write(batch: pa.Table) -> None:
-        if len(waiting) == _BATCHES_WAITING:
-            waiting.popleft().result()
-        waiting.append(thread.submit(store, batch))
-
-    with ThreadPoolExecutor(1, "spool") as thread:
-        yield write
-        for stored in waiting:
-            stored.result()
-
-
-@contextmanager
 def _opened(path: Path, only: str | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
     # No memory map: its pages would count as the process's own memory, the whole file in the end.
     with _told(path, "read"), pa.OSFile(str(path)) as file:
@@ -134,7 +124,7 @@ def _told(path: Path, done: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise StorageError(
             f"{path}: the source rows cannot be {done} ({reason})",
-            hint="free space or permissions of the job folder may be the cause"
+            hint="check the free space and the permissions of the job folder"
             if done == "written"
             else "run the job again with its exports: that writes them anew",
         ) from error

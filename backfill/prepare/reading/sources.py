@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from backfill.errors import SourceError, UsageError
+from backfill.prepare.reading.clean_text import beginning
+from backfill.prepare.reading.delimited import open_text
 from backfill.prepare.reading.fingerprint import READABLE, expand, sha256_of, unreadable
-from backfill.prepare.reading.source import HeaderJudge, SourceReader, SourceTable
-from backfill.prepare.reading.streams import Compression, Origin, beginning
-from backfill.prepare.reading.text_files import open_text
-from backfill.prepare.reading.workbooks import open_workbook
+from backfill.prepare.reading.origin import Compression, Origin
+from backfill.prepare.reading.table import HeaderJudge, SourceReader, SourceTable
+from backfill.prepare.reading.workbook import open_workbook
 
 __all__ = ["SourceReader", "SourceTable", "open_sources"]
 
@@ -25,6 +27,8 @@ def open_sources(
     taken: Mapping[str, str],
     knows: HeaderJudge,
     sha256: Callable[[Path], str] = sha256_of,
+    encoding: str | None = None,
+    header_row: int | None = None,
 ) -> list[SourceReader]:
     """A reader for each source in ``paths`` (files, folders, glob patterns), in their order.
 
@@ -33,23 +37,26 @@ def open_sources(
     workbook. ``taken`` has the labels that stand for earlier sources already, with the SHA-256 of
     each: a file that has changed since gets a label of its own. ``knows`` judges how much a row
     looks like a header. ``sha256`` tells a file's SHA-256, for whoever knows it already.
+    ``encoding`` is that of all text files, and ``header_row`` where every header stands, counted
+    from 1; both are found out where they are None.
 
     Raises UsageError where a path leads to nothing or ``sheet`` is in no workbook; SourceError
     where a file cannot be read as a table, with what it is instead where that can be told.
     """
+    as_text = partial(open_text, knows=knows, encoding=encoding, header_row=header_row)
     readers: list[SourceReader] = []
     has_sheets = False
     for path in expand(paths):
         kind = _kind(path)
         has_sheets |= kind.is_workbook
         if kind.is_workbook:
-            readers += open_workbook(path, sheet=sheet, knows=knows)
+            readers += open_workbook(path, sheet=sheet, knows=knows, header_row=header_row)
         elif kind.is_archive:
-            readers += _open_archive(path, sha256(path), knows)
+            readers += _open_archive(path, sha256(path), as_text)
         else:
             origin = Origin(path, compression=kind.compression)
             _require_text(origin, str(path))
-            readers.append(open_text(origin, source=str(path), sha256=sha256(path), knows=knows))
+            readers.append(as_text(origin, source=str(path), sha256=sha256(path)))
     if sheet is not None and not has_sheets:
         raise UsageError(
             f"--sheet {sheet}: none of the exports is a workbook", hint="leave --sheet out"
@@ -178,7 +185,9 @@ def _require_text(origin: Origin, source: str) -> None:
         raise SourceError(source, "is neither text nor a workbook", hint=_AS_TABLE)
 
 
-def _open_archive(path: Path, sha256: str, knows: HeaderJudge) -> list[SourceReader]:
+def _open_archive(
+    path: Path, sha256: str, as_text: Callable[..., SourceReader]
+) -> list[SourceReader]:
     """The exports inside a zip, each a source; its other files are named as skipped."""
     files = sorted(name for name in _members(path) if not name.endswith("/"))
     wanted = [name for name in files if _is_export(name)]
@@ -193,13 +202,12 @@ def _open_archive(path: Path, sha256: str, knows: HeaderJudge) -> list[SourceRea
         source = str(path) if len(wanted) == 1 else f"{path} [{name}]"
         _require_text(origin, source)
         readers.append(
-            open_text(
+            as_text(
                 origin,
                 source=source,
                 number=0 if len(wanted) == 1 else number,
                 sha256=sha256,
                 skipped=skipped,
-                knows=knows,
             )
         )
     return readers
