@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -41,6 +42,7 @@ from backfill.prepare.reading.table import (
 )
 
 _NO_TEXT = ' \t\r\n"' + "".join(DELIMITERS)
+_ONE_QUOTED_CELL = re.compile(r'\s*"(?:[^"]|"")*"\s*')
 _HEAD_BYTES = 1 << 18
 _BATCH_BYTES = 1 << 25
 
@@ -57,8 +59,8 @@ class Layout:
     """Where the first record below the header begins, in bytes of clean UTF-8."""
     records_above: int
     """How many records stand above that one."""
-    short_rows: bool
-    """Whether blank cells are left out at a row's end."""
+    short_rows: Decision | None
+    """That blank cells are left out at a row's end."""
     decisions: tuple[Decision, ...]
 
 
@@ -80,6 +82,7 @@ class TextReader:
         made = (
             *self.survey.decisions(source),
             *self.layout.decisions,
+            *([self.layout.short_rows] if self.layout.short_rows else []),
             *self.repeated.found,
         )
         return tuple(replace(one, source=source) for one in made)
@@ -100,7 +103,7 @@ class TextReader:
 
     def _rows(self) -> Iterator[pa.Table]:
         layout = self.layout
-        shape = Shape(layout.delimiter, self.table.columns, layout.short_rows)
+        shape = Shape(layout.delimiter, self.table.columns, layout.short_rows is not None)
         with open_clean(self.origin, self.survey, layout.offset) as file:
             yield from read_blocks(file, shape, self.table.source, layout.records_above)
 
@@ -148,8 +151,8 @@ def open_text(
         found = replace(found, wrapped=True)
         head, is_all = _head(origin, found)
     layout = find_layout(source, head, is_all, knows, header_row)
-    if layout.short_rows and _ends_rows_with_blanks(origin, found, layout):
-        layout = replace(layout, short_rows=False)
+    if layout.short_rows is not None and _ends_rows_with_blanks(origin, found, layout):
+        layout = replace(layout, short_rows=None)
     table = SourceTable(
         source=source,
         path=origin.path,
@@ -210,18 +213,16 @@ def find_layout(
         )
     header_cells = rows[header.index]
     widths = [len(cells) for cells in below]
-    short_rows = _are_cut_short(below, len(header_cells))
-    decisions = header_decisions(source, rows, header, header_row)
-    if short_rows:
-        decisions.append(_short_rows(source, sum(width < len(header_cells) for width in widths)))
+    cut_short = _are_cut_short(below, len(header_cells))
+    short = sum(width < len(header_cells) for width in widths)
     return Layout(
         delimiter=delimiter,
         header=_as_wide(header_cells, widths),
         header_row=header.index + 1,
         offset=len(head[: records[first - 1][1]].encode()),
         records_above=first,
-        short_rows=short_rows,
-        decisions=tuple(decisions),
+        short_rows=_short_rows(source, short) if cut_short else None,
+        decisions=tuple(header_decisions(source, rows, header, header_row)),
     )
 
 
@@ -236,19 +237,13 @@ def _head(origin: Origin, found: Survey) -> tuple[str, bool]:
 
 
 def _is_wrapped(head: str) -> bool:
-    """Whether every record is one quoted cell with delimiters in it: a row saved as if it were
-    the text of a single cell."""
-    records = [
-        cells[0]
-        for cells, _ in _first_records(head, 0, "\x1f", True)
-        if cells and cells[0].strip(_NO_TEXT)
-    ]
-    lines = [line for line in head.splitlines()[: len(records)] if line.strip(_NO_TEXT)]
-    if len(records) < 2 or not all(line.startswith('"') for line in lines[:2]):
-        return False
-    whole = [cells for cells, _ in _first_records(head, 0, ",", True) if cells]
-    return all(len(cells) == 1 for cells in whole) and any(
-        all(delimiter in record for record in records) for delimiter in DELIMITERS
+    """Whether every line is one quoted cell with delimiters in it: a row saved as if it were the
+    text of a single cell."""
+    lines = [line for line in head.splitlines()[:HEAD_ROWS] if line.strip(_NO_TEXT)]
+    return (
+        len(lines) > 1
+        and all(map(_ONE_QUOTED_CELL.fullmatch, lines))
+        and any(all(delimiter in line for line in lines) for delimiter in DELIMITERS)
     )
 
 

@@ -416,3 +416,21 @@ def test_real_exports(name: str, rows: int, header_row: int) -> None:
     reader = open_one(EXPORTS / name)
     assert reader.table.header_row == header_row
     assert read_all(reader).num_rows == rows
+
+
+# --- rows that were saved as one cell ----------------------------------------------------------
+
+
+def test_rows_wrapped_whole_in_one_cell(write: Write) -> None:
+    """Each row is one quoted cell, its own quotes doubled: it is read as the row it was."""
+    lines = ["id,name,total", '1,"Ann, Lee",5.00', "2,Bob,6.00"]
+    path = write("".join('"' + line.replace('"', '""') + '"\n' for line in lines))
+    assert rows_of(path) == [("1", "Ann, Lee", "5.00"), ("2", "Bob", "6.00")]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_cells_that_are_all_quoted_are_not_wrapped(write: Write, delimiter: str) -> None:
+    """Delimiters and line breaks inside quoted cells stay where they are."""
+    rows = [("id", "name"), ("1", f"Ann{delimiter}Lee\n"), ("2", f"B{delimiter}\n\nob")]
+    path = write("".join(delimiter.join(f'"{cell}"' for cell in row) + "\n" for row in rows))
+    assert rows_of(path) == rows[1:]
