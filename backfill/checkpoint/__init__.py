@@ -42,6 +42,7 @@ from backfill.checkpoint.schema import (
     Result,
     Source,
     State,
+    WireRule,
 )
 from backfill.checkpoint.store import Checkpoint
 
@@ -63,6 +64,7 @@ __all__ = [
     "SettledBy",
     "Source",
     "State",
+    "WireRule",
     "addresses",
     "adopt",
     "now",

@@ -29,6 +29,26 @@ class State(StrEnum):
 #: Not known to be in Shout and not in doubt: a later import may replace these.
 REPLACEABLE = (State.REJECTED, State.SKIPPED, State.PENDING, State.FAILED, State.UNDONE)
 
+
+class WireRule(StrEnum):
+    """``orders.rule`` as delivery and undo set it; the other rules are those of validation."""
+
+    ACCOUNT_REFUSED = "account_refused"
+    """the account refuses all of its orders"""
+    REFUSED = "refused"
+    """Shout refused the order"""
+    NO_ANSWER = "no_answer"
+    """no request to create it was answered, and it is not in Shout"""
+    DIFFERS = "differs"
+    """an order with its key is in Shout, with other content"""
+    ANSWER_DIFFERS = "answer_differs"
+    """it was created, but Shout's answer is not what was sent"""
+    IN_DOUBT = "in_doubt"
+    """lookups do not tell whether it is in Shout"""
+    UNDOING = "undoing"
+    """in state ``sending``: the request that may be under way is one to delete it"""
+
+
 #: ``meta``: when a job's personal data was purged.
 PURGED = "purged_at"
 

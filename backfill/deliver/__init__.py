@@ -1,30 +1,33 @@
-"""Bodies in, outcomes out: the wire's half. No pandas here, and nothing of ``prepare``.
+"""Bodies in, outcomes out: everything that speaks to Shout. Knows no pandas, and not ``prepare``.
 
-delivery    the loop of a run: results and claims through the checkpoint
-send        one order's way: look where it was in doubt, send, read what came of it
-settle      lookups: what is in doubt is never sent again unseen
+loop        claims, sends and records: the write rules meet the network here, for every errand
+create      the errand of a run: create pending orders, settle orders in doubt
+send        one order's way: look it up where it was in doubt, send it, read the answer
+in_flight   an order on that way
 canary      one order alone, then ten, then all
 accounts    which accounts take orders
+settle      lookups: an order in doubt is never sent again before it was looked up
+shout       what an errand reaches Shout through, and the limits that hold for every errand
 pace, rate  when a request may go: limits, pauses, outages, budget
-wire        one request with its turn, its count and what it showed
-api, gate   HTTP, and the last look at the bytes that go out
+wire        one request with its turn and its count
+api, gate   HTTP, and the last check of the bytes that go out
 deadlines   the timeout of a request
 outcome     what every status and every exception means
 compare     whether the order that Shout shows is the one that was sent
 interrupt   Ctrl-C and SIGTERM
-event_loop  the event loop that all of it runs on
-
-loop        claims, sends and records: one errand after the import (see backfill.operations)
-shout       what an errand reaches Shout through, and the limits that hold for all of them
+event_loop  the event loop that all requests run on
 """
 
 from __future__ import annotations
 
+import time
+
 from backfill.checkpoint import Checkpoint
 from backfill.deliver.api import Api, base_url
-from backfill.deliver.delivery import Delivered, Delivery
+from backfill.deliver.create import Create, Delivered
 from backfill.deliver.event_loop import on_event_loop
 from backfill.deliver.interrupt import Stop
+from backfill.deliver.loop import carry_out
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
 
@@ -51,10 +54,14 @@ async def deliver(
     :raises Interrupted: by a signal or by ``stop``; resumable.
     :raises StorageError: the checkpoint cannot be written; what is not recorded is not sent.
     """
-    async with Api(api) as shout:
-        delivery = Delivery(checkpoint, shout, api, limit=limit, progress=progress)
-        with (stop or Stop()).listening(delivery.interrupt):
-            return await delivery.run()
+    began = time.monotonic()
+    errand = await carry_out(
+        lambda shout: Create(shout, checkpoint, limit), checkpoint, api, progress, stop
+    )
+    delivered = errand.delivered
+    delivered.orders = +delivered.orders
+    delivered.seconds = time.monotonic() - began
+    return delivered
 
 
 def run(

@@ -1,8 +1,8 @@
-"""Which accounts take orders: one that refuses everything is set aside, the others go on.
+"""Which accounts take orders: one that refuses all of its orders is skipped, the others go on.
 
-Until an account has taken its first order of a run, only so many of its requests are under way
-that no more than five can be refused. What counts are equal refusals in a row; a refused lookup
-counts too, as it says the same.
+Until an account has taken its first order of a run, so few of its requests are under way that no
+more than five can be refused. What counts are equal refusals in a row; a refused lookup counts
+too, as it says the same.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from backfill.checkpoint import Claim
 from backfill.deliver.api import Answer
 from backfill.deliver.pace import Stopped
 
-PARKED_RULE = "account_refused"
-
-_PARK_AT = 4
+_SKIP_AT = 4
 _MOST_REFUSALS = 5
 _REQUESTS_OF_AN_ORDER = 2
 """Its creation and its lookup may both be refused."""
@@ -35,31 +33,31 @@ class Account:
         "header",
         "id",
         "orders",
-        "parked",
         "proven",
         "refused",
-        "set_aside",
+        "refuses_all",
+        "skipped",
     )
 
     def __init__(self, header: str, account_id: str) -> None:
         self.header, self.id = header, account_id
         self.proven = False
         """It has taken an order in this run."""
-        self.parked: str | None = None
+        self.refuses_all: str | None = None
         """Why nothing more is sent to it."""
-        self.set_aside = False
-        """The checkpoint knows that it is parked."""
+        self.skipped = False
+        """Its pending orders are skipped in the checkpoint."""
         self.orders = 0
         """How many of its orders are on their way."""
         self.refused: list[int] = []
-        """The orders (``Claim.id``) behind the present row of equal refusals."""
+        """The orders (``Claim.id``) behind the present run of equal refusals."""
         self._alike = 0
         self._text = ""
         self._wait: deque[asyncio.Future[None]] = deque()
 
     def enter_now(self) -> bool:
-        """Let an order in if nothing speaks against it; else :meth:`enter` decides."""
-        if not self.proven or self.parked:
+        """Let an order in without waiting, if that is possible; otherwise :meth:`enter` decides."""
+        if not self.proven or self.refuses_all:
             return False
         self.orders += 1
         return True
@@ -69,11 +67,11 @@ class Account:
 
         :raises Stopped: nothing more is sent.
         """
-        while not self.parked and not self._may_enter():
+        while not self.refuses_all and not self._may_enter():
             future = asyncio.get_running_loop().create_future()
             self._wait.append(future)
             await future
-        if self.parked:
+        if self.refuses_all:
             return False
         self.orders += 1
         return True
@@ -93,7 +91,7 @@ class Account:
 
     def refused_one(self, claim: Claim, answer: Answer) -> None:
         """Shout refused to create an order."""
-        if self.parked:
+        if self.refuses_all:
             self.refused.append(claim.id)
             return
         # Alike: the same but for the order's own key and numbers.
@@ -109,15 +107,15 @@ class Account:
         self._count(answer)
 
     def close(self) -> None:
-        """Nothing more is sent: everybody who waits is told so."""
+        """Nothing more is sent: whoever waits gets :class:`Stopped`."""
         for future in self._wait:
             future.set_exception(Stopped())
         self._wait.clear()
 
     def _count(self, answer: Answer) -> None:
         self._alike += 1
-        if self._alike >= _PARK_AT and not self.proven:
-            self.parked = f"the account refuses its orders ({answer.describe()})"
+        if self._alike >= _SKIP_AT and not self.proven:
+            self.refuses_all = f"the account refuses its orders ({answer.describe()})"
             self._wake()
 
     def _may_enter(self) -> bool:
@@ -125,8 +123,8 @@ class Account:
         return self.proven or expected <= _MOST_REFUSALS
 
     def _wake(self) -> None:
-        """Let go as many as may; each looks again for itself."""
-        if self.proven or self.parked:
+        """Wake as many as may enter; each checks again for itself."""
+        if self.proven or self.refuses_all:
             while self._wait:
                 self._wait.popleft().set_result(None)
         elif self._wait and self._may_enter():

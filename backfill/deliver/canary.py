@@ -3,7 +3,7 @@
 If Shout did not do as its documentation says, the harm (a text message to a customer) must not
 happen to more than one of them. So the first order of a run is sent alone, and nothing follows
 until Shout's answer has shown the flag and the amounts, and until a lookup has found the order:
-for everything that is in doubt later stands on lookups being true.
+whatever is in doubt later is settled by lookups, so they have to be true.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STAGES = (1, 10)
 
 
 class Canary:
-    """Lets orders go in stages. Looked at before each request to create an order."""
+    """Lets orders go in stages. Asked before each request to create an order."""
 
     def __init__(self) -> None:
         self.passed = False
@@ -72,7 +72,7 @@ class Canary:
         self._wake()
 
     def _wake(self) -> None:
-        """Let everybody look again."""
+        """Wake everyone who waits; each checks again."""
         waiting, self._waiting = self._waiting, deque()
         for future in waiting:
             future.set_result(None)

@@ -148,7 +148,8 @@ class Loop(Generic[Item, Done]):
         items = await self._loop.run_in_executor(self._disk, commit)
         self._open += len(items) - len(done)
         self._exhausted = self._exhausted or len(items) < room
-        self._show(stage)
+        if done:
+            self._show(stage)
         for item in items:
             self._hand_out(item)
 

@@ -1,4 +1,4 @@
-"""What an answer, or the lack of one, means for an order. The one table of it.
+"""What an answer, or the lack of one, means for an order: the one table of it.
 
 A plain HTTP client knows success and error. For an order that must be created exactly once that
 is not enough: a timeout is no failure, as the order may have been accepted. Hence these outcomes.
@@ -21,18 +21,14 @@ class Outcome(Enum):
 
     CREATED = "created"
     """Shout says so (2xx); what the answer says is checked separately."""
-    EXISTING = "existing"
-    """It was there before; only a lookup can tell (no status is documented for it)."""
     REFUSED = "refused"
-    """Shout will not have it, so it is never sent again by itself; a lookup tells a duplicate."""
+    """Shout refused it. It is not sent again; a lookup tells whether it is a duplicate."""
     NOT_SENT = "not sent"
-    """It certainly did not arrive: it may be sent again freely."""
+    """It certainly did not arrive, so it may be sent again."""
     IN_DOUBT = "in doubt"
     """It may have been accepted: it must be looked up before it is sent again."""
-    ACCOUNT_REFUSED = "account refused"
-    """The account refuses everything; only a row of equal refusals can tell."""
     RUN_REFUSED = "run refused"
-    """Nothing else would fare better: wrong credentials, wrong address, wrong certificate."""
+    """Every other request would fail too: wrong credentials, address or certificate."""
 
 
 #: Statuses that mean something else than their hundred does.

@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from backfill.checkpoint import Activity, Checkpoint, Claim, Result
+from backfill.checkpoint import Checkpoint, Claim, Result, sending
 from backfill.deliver import run
 from backfill.deliver.api import Answer, Api
 from backfill.errors import BackfillError
@@ -64,36 +65,36 @@ class Crash:
 
 def plant(crash: Crash) -> None:
     """Put the points in their places."""
-    start_advance, request, start = (
-        Checkpoint.start_advance,
-        Api._request,
-        aiohttp.ClientResponse.start,
-    )
+    claim, record, begin = sending.claim, sending.record, Checkpoint.begin
+    request, start = Api._request, aiohttp.ClientResponse.start
+    written = set[str]()
 
-    def advance(
-        self: Checkpoint,
-        results: Sequence[Result],
-        *,
-        claim: int,
-        activity: Activity | None = None,
-    ) -> Callable[[], list[Claim]]:
-        if claim:
-            crash.at("before the claim is written")
-        finish = start_advance(self, results, claim=claim, activity=activity)
+    def claimed(db: sqlite3.Connection, **which: Any) -> list[Claim]:
+        crash.at("before the claim is written")
+        claims = claim(db, **which)
+        if claims:
+            written.add("claim")
+        return claims
 
-        def commit() -> list[Claim]:
-            if claim:
-                crash.at("claim written, not committed")
-            if results:
-                crash.at("result written, not committed")
-            claims = finish()
-            if claims:
+    def recorded(db: sqlite3.Connection, results: Sequence[Result]) -> None:
+        record(db, results)
+        written.add("result")
+
+    def begun(self: Checkpoint, write: Callable[[sqlite3.Connection], Any]) -> Callable[[], Any]:
+        written.clear()
+        commit = begin(self, write)
+
+        def committed() -> Any:
+            for what in written:
+                crash.at(f"{what} written, not committed")
+            done = commit()
+            if "claim" in written:
                 crash.at("claim committed, nothing sent")
-            if results:
+            if "result" in written:
                 crash.at("result committed")
-            return claims
+            return done
 
-        return commit
+        return committed
 
     async def asked(self: Api, method: str, *rest: Any) -> Answer:
         answer: Answer = await request(self, method, *rest)
@@ -108,7 +109,8 @@ def plant(crash: Crash) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return await start(self, *rest)
 
-    Checkpoint.start_advance = advance  # type: ignore[method-assign]
+    sending.claim, sending.record = claimed, recorded
+    Checkpoint.begin = begun  # type: ignore[method-assign]
     Api._request = asked  # type: ignore[assignment,method-assign]
     aiohttp.ClientResponse.start = started  # type: ignore[assignment,method-assign]
 

@@ -17,6 +17,7 @@ from backfill.checkpoint import (
     adopt,
 )
 from backfill.checkpoint.incoming import Incoming
+from tests.checkpoint.claiming import claim, record
 from tests.order_columns import order_columns
 
 Order = tuple[str | None, str, str | None]
@@ -77,14 +78,11 @@ def states(folder: Path) -> dict[str | None, tuple[str, str | None]]:
 def settle(folder: Path, outcomes: dict[str, State]) -> None:
     """Send the pending orders; each ends as ``outcomes`` says, or goes back to pending."""
     with Checkpoint(folder / FILE_NAME) as checkpoint:
-        claims = checkpoint.advance([], claim=100)
-        checkpoint.advance(
-            [
-                Result(claim.id, outcomes.get(claim.reference_id, State.PENDING), 1)
-                for claim in claims
-            ],
-            claim=0,
-        )
+        results = [
+            Result(one.id, outcomes.get(one.reference_id, State.PENDING), 1)
+            for one in claim(checkpoint, 100)
+        ]
+        record(checkpoint, results)
 
 
 def body(says: str) -> str:

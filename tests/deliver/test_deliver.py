@@ -20,6 +20,7 @@ from backfill.deliver import Delivered, Stop, run
 from backfill.errors import Interrupted, SafetyStop, StorageError
 from backfill.sandbox.process import SandboxProcess, start_process
 from backfill.settings import Secret
+from tests.checkpoint.claiming import claim, record
 from tests.deliver.delivering import (
     CREDENTIAL,
     Listener,
@@ -102,18 +103,18 @@ def test_a_slow_disk_and_one_connection_end_well(
     tmp_path: Path, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All that is under way may come in during one commit; the next one claims more."""
-    start_advance = Checkpoint.start_advance
+    begin = Checkpoint.begin
 
-    def slowly(self: Checkpoint, *args: Any, **kwargs: Any) -> Any:
-        finish = start_advance(self, *args, **kwargs)
+    def slowly(self: Checkpoint, write: Any) -> Any:
+        commit = begin(self, write)
 
-        def commit() -> Any:
+        def commit_late() -> Any:
             time.sleep(0.05)
-            return finish()
+            return commit()
 
-        return commit
+        return commit_late
 
-    monkeypatch.setattr(Checkpoint, "start_advance", slowly)
+    monkeypatch.setattr(Checkpoint, "begin", slowly)
     job = make_job(tmp_path, 20)
     assert deliver(job, sandbox, concurrency=1).orders == {State.CREATED: 20}
 
@@ -243,7 +244,7 @@ def test_a_run_of_refusals_across_accounts_stops_the_run(
     """50 in a row with nothing created: it is not the orders."""
     sandbox.set_faults({"accounts": {"auto": False}})
     job = make_job(tmp_path, 400, accounts=tuple(f"B{n}" for n in range(40)))
-    with pytest.raises(SafetyStop, match="refused 50 orders in a row"):
+    with pytest.raises(SafetyStop, match="refused 50 requests in a row"):
         deliver(job, sandbox)
     assert creates(sandbox) <= 50 + 16
     assert "sending" not in states(job)
@@ -295,7 +296,7 @@ def test_an_order_found_as_sending_is_looked_up_first(
     arrived, job = make_job(tmp_path / "arrived", 5), make_job(tmp_path / "job", 10)
     deliver(arrived, sandbox)
     with Checkpoint(job) as checkpoint:
-        checkpoint.advance([], claim=8)
+        claim(checkpoint, 8)
     done = deliver(job, sandbox)
     assert done.orders == {State.CREATED: 10}
     assert creates(sandbox) == 10
@@ -310,8 +311,8 @@ def test_an_order_that_was_refused_before_is_looked_up_before_it_is_sent_again(
     sandbox.set_faults({"honour_duplicate_header": False})
     job = make_job(tmp_path / "job", 1)
     with Checkpoint(job) as checkpoint:
-        (claim,) = checkpoint.advance([], claim=1)
-        checkpoint.advance([Result(claim.id, State.PENDING, 1)], claim=0)
+        (claimed,) = claim(checkpoint, 1)
+        record(checkpoint, [Result(claimed.id, State.PENDING, 1)])
     deliver(job, sandbox)
     assert states(job) == {"created": 1}
     assert creates(sandbox) == 1
@@ -334,7 +335,7 @@ def test_an_order_that_always_ends_in_an_error_fails_alone(
     tmp_path: Path, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One bad order neither blocks the others nor is sent for ever."""
-    monkeypatch.setattr("backfill.deliver.send._MOST_MISSES", 3)
+    monkeypatch.setattr("backfill.deliver.send.MOST_UNANSWERED", 3)
     job = make_job(tmp_path, 40, accounts=(*["A1"] * 39, "A9"))
     sandbox.set_faults(
         {"fault": [{"kind": "error_before_commit", "account": "A9", "on": ["create"]}]}
@@ -384,7 +385,7 @@ def test_a_redirect_stops_a_run_that_has_created_nothing(
     """The address is wrong; where orders were created before, it is but a hiccup."""
     sandbox.set_faults({"fault": [{"kind": "redirect", "at": [1, 30], "on": ["create"]}]})
     job = make_job(tmp_path, 40)
-    with pytest.raises(SafetyStop, match="redirect to /elsewhere"):
+    with pytest.raises(SafetyStop, match="redirects to /elsewhere"):
         deliver(job, sandbox)
     assert states(job) == {"pending": 40}
     deliver(job, sandbox)

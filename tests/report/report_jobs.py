@@ -22,6 +22,7 @@ from backfill.checkpoint import (
 )
 from backfill.checkpoint.incoming import Incoming
 from backfill.job_folder import kept_rows
+from tests.checkpoint.claiming import claim, record
 from tests.order_columns import order_columns
 
 HEADER = (
@@ -259,19 +260,16 @@ def deliver(folder: Path, *, refuse: int = 3, leave: int = 0, minutes: int = 1) 
     """Send a job's orders, as the checkpoint sees it: created, a few refused, some left pending."""
     with Checkpoint(folder / FILE_NAME) as checkpoint:
         pending = checkpoint.counts()[State.PENDING]
-        claims = checkpoint.advance([], claim=pending - leave)
+        claims = claim(checkpoint, pending - leave)
         results = [
-            Result(claim.id, State.CREATED, 1, 201, f"ord_{claim.id}") for claim in claims[refuse:]
+            Result(one.id, State.CREATED, 1, 201, f"ord_{one.id}") for one in claims[refuse:]
         ] + [
-            Result(claim.id, State.FAILED, 1, 422, rule="refused",
+            Result(one.id, State.FAILED, 1, 422, rule="refused",
                    reason="Shout said 422: phone +18015556788 is not allowed")
-            for claim in claims[:refuse]
+            for one in claims[:refuse]
         ]  # fmt: skip
-        checkpoint.advance(
-            results,
-            claim=0,
-            activity=Activity(len(results) + 9, 5, 4, 2, len(results) - refuse, refuse),
-        )
+        activity = Activity(len(results) + 9, 5, 4, 2, len(results) - refuse, refuse)
+        record(checkpoint, results, activity)
         checkpoint.set_meta({"seconds_deliver": "12.5", "api_host": "shout.test"})
         for minute in range(1, minutes):
             checkpoint.query(
