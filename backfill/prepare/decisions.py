@@ -58,6 +58,9 @@ class ReadSource(Protocol):
     def charges(self) -> tuple[charges.Charge, ...]: ...
 
     @property
+    def read(self) -> Sequence[Decision]: ...
+
+    @property
     def keyless(self) -> keyless.KeylessRows: ...
 
 
@@ -77,14 +80,17 @@ def decisions(sources: Sequence[ReadSource], settings: ImportSettings) -> list[D
 
 def _file(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
     table = source.table
-    if table.encoding is not None:
+    settled = {decision.what for decision in source.read}
+    if table.encoding is not None and "encoding" not in settled:
         yield _about(source, "encoding", table.encoding, override="--encoding NAME")
     if table.delimiter is not None:
         yield _about(source, "delimiter", _DELIMITERS.get(table.delimiter, table.delimiter))
-    yield _about(source, "header row", str(table.header_row), override="--header-row N")
-    if table.sheet is not None:
-        settled_by = SettledBy.OPTION if settings.sheet else SettledBy.DEFAULT
-        yield _about(source, "sheet", table.sheet, settled_by, override="--sheet NAME")
+    if "header" not in settled:
+        by = SettledBy.OPTION if settings.header_row else SettledBy.PROOF
+        yield _about(source, "header", f"row {table.header_row}", by, override="--header-row N")
+    if table.sheet is not None and "sheet" not in settled:
+        yield _about(source, "sheet", table.sheet, override="--sheet NAME")
+    yield from source.read
 
 
 # --- what the columns are ------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.checkpoint.decisions import Decision
 from backfill.errors import UsageError
 from backfill.job_folder import kept_rows
 from backfill.prepare import convert
@@ -46,6 +47,8 @@ class Surveyed:
     items_only: bool
     rows_file: str
     rows: int = 0
+    read: tuple[Decision, ...] = ()
+    """what the reader decided: encoding, quoting, header, sheet"""
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
     money: convert.MoneyEvidence | None = None
     keyless: KeylessRows = field(default_factory=lambda: KeylessRows(0, 0, None))
@@ -102,6 +105,7 @@ def survey(
                     _look_at_money(one, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
+        one.read = reader.decisions
         twins.check(one.table.source)
         one.amounts = settle(mapping, sample, one.table.source)
         if one.amounts.contradiction is not None:

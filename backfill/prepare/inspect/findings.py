@@ -53,6 +53,8 @@ class Series:
     tables: list[SourceTable] = field(default_factory=list)
     skipped: tuple[str, ...] = ()
     """sheets of the workbook, or files of the archive, that are left"""
+    read: tuple[Decision, ...] = ()
+    """what the readers of the tables decided"""
     rows: int = 0
     line_items: int = 0
     flags: dict[str, int] = field(default_factory=dict)
@@ -182,6 +184,7 @@ def inspect(
         for batch in map(to_arrow, reader.batches()):
             _look(series, batch, settings)
             surveys[key].add(batch)
+        series.read += reader.decisions
     for key, series in found.items():
         surveys[key].settle(series)
     return Inspection(tuple(found.values()), settings)
