@@ -30,6 +30,7 @@ from backfill.prepare.reading.header import (
     find_header,
     header_decisions,
     require_no_data_above,
+    require_one_header,
     unique_columns,
 )
 from backfill.prepare.reading.origin import Origin
@@ -205,6 +206,7 @@ def find_layout(
     rows = [cells for cells, _ in records]
     if header_row is None:
         require_no_data_above(source, rows, header)
+    require_one_header(source, rows, header)
     first = header.index + 1 + header.described
     below = [cells for cells in rows[first:] if any(map(str.strip, cells))]
     if is_all and not below:

@@ -86,6 +86,18 @@ def require_no_data_above(source: str, rows: Sequence[Sequence[str]], header: He
             )
 
 
+def require_one_header(source: str, rows: Sequence[Sequence[str]], header: Header) -> None:
+    """Refuses a table whose first rows have another header further down.
+
+    :raises SourceError: there is one, so that the rows below it have other columns.
+    """
+    own = _names(rows[header.index])
+    for index in range(header.index + 1, len(rows)):
+        names = _names(rows[index])
+        if names != own and _is_another(names, own):
+            raise _another_header(source, index + 1, rows[index])
+
+
 def header_decisions(
     source: str,
     rows: Sequence[Sequence[str]],
@@ -186,21 +198,31 @@ class RepeatedHeaders:
 
     def _is_repeated(self, row: Mapping[str, Any]) -> bool:
         cells = [str(row[column] or "") for column in self.columns]
-        texts, own = (
-            [_plain(cell) for cell in line if cell.strip()] for line in (cells, self.header)
-        )
+        texts, own = _names(cells), _names(self.header)
         if texts == own and not row[RAGGED]:
             note = "it repeats the header"
             self.found.append(ignored_row(self.source, row[ROW], _shown(cells), note))
             return True
-        if len(own) > 2 and 2 * len(set(texts) & set(own)) > len(texts):
-            raise SourceError(
-                self.source,
-                f"row {row[ROW]} is another header ({_shown(cells)}): the rows below it have "
-                "other columns",
-                hint=f"save the rows from {row[ROW]} on as a file of their own, and give both",
-            )
+        if _is_another(texts, own):
+            raise _another_header(self.source, row[ROW], cells)
         return False
+
+
+def _names(row: Sequence[str]) -> list[str]:
+    return [_plain(cell) for cell in row if cell.strip()]
+
+
+def _is_another(names: Sequence[str], own: Sequence[str]) -> bool:
+    """Whether more than half of a row's cells are names of the header's columns."""
+    return len(own) > 2 and 2 * len(set(names) & set(own)) > len(names)
+
+
+def _another_header(source: str, row: int, cells: Sequence[str]) -> SourceError:
+    return SourceError(
+        source,
+        f"row {row} is another header ({_shown(cells)}): the rows below it have other columns",
+        hint=f"save the rows from {row} on as a file of their own, and give both",
+    )
 
 
 def _header(rows: Sequence[Sequence[str]], index: int, score: float) -> Header:

@@ -25,6 +25,7 @@ from backfill.prepare.reading.header import (
     find_header,
     header_decisions,
     require_no_data_above,
+    require_one_header,
     unique_columns,
 )
 from backfill.prepare.reading.sheet_xml import SheetFacts, sheet_facts
@@ -130,6 +131,7 @@ def open_workbook(
         raise _nothing_found(path, sheet, hidden, header_row)
     chosen = _alike(sheets)
     for each in chosen:
+        require_one_header(f"{path} [{each.name}]", each.rows, each.header)
         if header_row is None:
             require_no_data_above(f"{path} [{each.name}]", each.rows, each.header)
     skipped = tuple(name for name in names if name not in {each.name for each in chosen})

@@ -434,3 +434,16 @@ def test_cells_that_are_all_quoted_are_not_wrapped(write: Write, delimiter: str)
     rows = [("id", "name"), ("1", f"Ann{delimiter}Lee\n"), ("2", f"B{delimiter}\n\nob")]
     path = write("".join(delimiter.join(f'"{cell}"' for cell in row) + "\n" for row in rows))
     assert rows_of(path) == rows[1:]
+
+
+# --- a second header ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("second", ["id,name,total,phone", "name,id,total", "id,name"])
+def test_another_header_further_down(write: Write, second: str) -> None:
+    """Rows below a header with other columns are never read by the first one."""
+    cells = second.split(",")
+    path = write(PLAIN + second + "\n" + ",".join("x" for _ in cells) + "\n")
+    with pytest.raises(SourceError, match=r"row 4 is another header \(") as caught:
+        read_all(open_one(path, knows_orders))
+    assert "rows from 4 on" in (caught.value.hint or "")
