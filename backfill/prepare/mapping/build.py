@@ -381,9 +381,13 @@ def lacks(
         lacking.append("reference_id (the order key)")
     if not items and not any(each in mapped or each in left_out for each in TIME_FIELDS):
         lacking.append("created_at (or another time; --map created_at= goes without)")
-    described = ("item_name", "item_each_price", "item_price", "total")
-    if not with_items and not any(each in mapped for each in described):
+    if items or with_items:
+        return lacking
+    priced = any(each in mapped or each in left_out for each in MONEY_FIELDS)
+    if not priced and "item_name" not in mapped:
         lacking.append("item_name, with item_price or item_each_price (or total)")
+    elif not priced:
+        lacking.append("item_price or item_each_price (or total)")
     return lacking
 
 

@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from backfill.prepare.convert.cells import clean, join_present
 from backfill.prepare.mapping.formats import Packed, matching
 
+#: The rule that rejects an order whose cell of line items cannot be taken apart.
+UNREAD_ITEMS = "unread_items"
 #: Set between items while they are taken apart; a control character that no cell should hold.
 _CUT = "\x1e"
 
@@ -61,7 +63,19 @@ def unpack(
         choices = grammar.fields[field].split("|")
         values = pc.coalesce(*(clean(_part(grammar, name, texts)) for name in choices))
         out = out.set_column(at, field, values)
-    return out
+    return _with_unread(out, texts, fields)
+
+
+def _with_unread(out: pa.Table, texts: pa.StringArray, fields: Collection[str]) -> pa.Table:
+    """The rows, those flagged whose cell holds a text but no item, such as JSON."""
+    unread = texts.is_valid().to_numpy(zero_copy_only=False).copy()
+    for field in fields:
+        unread &= out[field].is_null().to_numpy()
+    if not unread.any():
+        return out
+    at = out.schema.get_field_index("flag")
+    flag = pc.if_else(pa.array(unread), pc.coalesce(out["flag"], UNREAD_ITEMS), out["flag"])
+    return out.set_column(at, "flag", flag)
 
 
 def _items(grammar: Packed, cells: Sequence[pa.StringArray]) -> pa.ListArray:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backfill.errors import UsageError
+from backfill.prepare.mapping.packed import UNREAD_ITEMS
 from backfill.prepare.validation import order_rules, value_rules
 from backfill.prepare.validation.violations import Finder
 from backfill.settings import Severity
@@ -239,6 +240,15 @@ RULES: tuple[Rule, ...] = (
         remedy="write it like 2 or 0.5",
         find=value_rules.unreadable_quantity,
         fixed_severity=True,
+    ),
+    Rule(
+        id=UNREAD_ITEMS,
+        severity="error",
+        title="The cell of line items is not in the form that the platform's exports have",
+        remedy="export one row per line item",
+        find=order_rules.flagged(UNREAD_ITEMS),
+        fixed_severity=True,
+        final=True,
     ),
     Rule(
         id="no_line_items",

@@ -101,3 +101,23 @@ def test_false_is_a_blank(tmp_path: Path, word: str) -> None:
     body = prepared(export).bodies["E-1"]
     assert body["total_cents"] == 2000
     assert not {"profile_name", "shipped_at", "cancelled_at"} & set(body)
+
+
+@pytest.mark.parametrize(
+    "cell", ['[{"name": "Lamp", "quantity": 2, "total": "40.00"}]', "Lamp x 2"]
+)
+def test_line_items_in_another_form(tmp_path: Path, cell: str) -> None:
+    """Packed items that cannot be taken apart reject their order, and the cell is what is named."""
+    header = ["order_id", "order_number", "order_date", "status", "order_total", "order_currency"]
+    header += ["billing_first_name", "billing_last_name", "billing_email", "line_items"]
+    order = ["2022-01-13 10:00:00", "completed", "40.00", "USD", "Ann", "Lee", "ann@example.com"]
+    export = written(
+        tmp_path,
+        header,
+        ["7", "7", *order, cell],
+        ["8", "8", *order, "name:Lamp|quantity:2|total:40.00"],
+    )
+    found = prepared(export)
+    assert found.formats == ["woocommerce_packed"]
+    assert found.rejected == {"7": "unread_items"}
+    assert found.lines("8") == [("Lamp", 2, 4000)]

@@ -407,6 +407,7 @@ def test_apply_changes_no_text(cells: list[str | None], more: list[str | None]) 
         "created_at": ["2021"] * rows,
         "item_name": cells,
         "profile_name": more[:rows],
+        "total": ["1"] * rows,
     }
     mapping = mapping_of(table)
     out = fields.apply(mapping, table_of(table))

@@ -202,6 +202,8 @@ def test_every_rule_is_tested_here() -> None:
         "refund",
         "credit_note",
         "totals_only",
+        # With packed line items, in tests/prepare/mapping.
+        "unread_items",
         # What the arithmetic of an order proves, in test_draft.
         "adjustment_line",
         "zero_line",
