@@ -103,8 +103,7 @@ class RowBooks:
 class MoneyBooks:
     """Adds up what the export says its orders are worth, before any order is judged."""
 
-    def __init__(self, currency: str) -> None:
-        self._currency = currency
+    def __init__(self) -> None:
         self.orders = 0
         self.cents = 0
 
@@ -113,7 +112,7 @@ class MoneyBooks:
 
         An order counts as zero where nobody can tell: see :func:`unknown_totals`.
         """
-        unknown = unknown_totals(draft, self._currency)
+        unknown = unknown_totals(draft)
         given = pc.is_valid(draft.total.values).to_numpy(zero_copy_only=False)
         totals = pc.sum(draft.total.values.filter(pa.array(given & ~unknown))).as_py() or 0
         by_lines = np.repeat(~given & ~unknown, np.diff(draft.lines.starts))
@@ -121,14 +120,17 @@ class MoneyBooks:
         self.orders += draft.count
 
 
-def unknown_totals(draft: Draft, currency: str) -> npt.NDArray[np.bool_]:
-    """Orders without a total in ``currency``: it cannot be read, is not there and has no lines
-    that would make it, or is in another currency.
+def unknown_totals(draft: Draft) -> npt.NDArray[np.bool_]:
+    """Orders without a total in the currency of the import.
+
+    It cannot be read, is not there and has no lines that would make it, or an amount of the order
+    is in another currency.
     """
     bad = pc.fill_null(draft.total.bad, False).to_numpy(zero_copy_only=False)
     given = pc.is_valid(draft.total.values).to_numpy(zero_copy_only=False)
-    other = pc.fill_null(pc.not_equal(draft.currency, currency), False)
-    foreign = other.to_numpy(zero_copy_only=False)
+    foreign = np.zeros(draft.count, dtype=bool)
+    for found in draft.foreign:
+        foreign[found.orders] = True
     unknown: npt.NDArray[np.bool_] = bad | foreign | (~given & (np.diff(draft.lines.starts) == 0))
     return unknown
 

@@ -22,6 +22,7 @@ from backfill.prepare import convert
 from backfill.prepare.amounts import charges, roles
 from backfill.prepare.grouping import keyless
 from backfill.prepare.mapping import fields, formats
+from backfill.prepare.number_styles import header_currencies, in_cents, number_style
 from backfill.prepare.reading.table import SourceTable
 from backfill.settings import ImportSettings
 
@@ -46,7 +47,7 @@ class ReadSource(Protocol):
     def times(self) -> Mapping[str, convert.TimeEvidence]: ...
 
     @property
-    def money(self) -> convert.MoneyEvidence | None: ...
+    def numbers(self) -> Mapping[str, convert.MarkEvidence]: ...
 
     @property
     def items_only(self) -> bool: ...
@@ -219,20 +220,60 @@ def _date_orders(source: ReadSource, settings: ImportSettings) -> Iterator[Decis
         )
 
 
-def _decimal_mark(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
-    money = source.money
-    if money is None or (money.point, money.comma, money.undecided) == (None, None, None):
-        return
-    mark = money.settle().decimal
-    example = money.comma if mark == "," else money.point
-    yield _about(
-        source,
-        "decimal mark",
-        "comma" if mark == "," else "point",
-        SettledBy.DEFAULT if example is None else SettledBy.PROOF,
-        evidence=Evidence(example=example or money.undecided),
-        override="--decimal-mark point|comma",
-    )
+def _decimal_marks(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    for field, evidence in source.numbers.items():
+        if (evidence.point, evidence.comma, evidence.undecided) == (None, None, None):
+            continue  # whole numbers
+        counts: dict[convert.Mark, int] = {
+            ".": evidence.points + evidence.products_with_point,
+            ",": evidence.commas + evidence.products_with_comma,
+        }
+        mark = number_style(field, evidence, source.mapping, settings).mark
+        proven = evidence.proven is not None or evidence.undecided is not None
+        yield _about(
+            source,
+            "decimal mark",
+            "comma" if mark == "," else "point",
+            SettledBy.OPTION
+            if settings.decimal_mark and not evidence.proven
+            else SettledBy.PROOF
+            if proven
+            else SettledBy.DEFAULT,
+            column=source.mapping.column_of(field),
+            evidence=Evidence(
+                supporting=counts[mark],
+                contradicting=sum(counts.values()) - counts[mark],
+                example=evidence.undecided or (evidence.comma if mark == "," else evidence.point),
+                note=_why_thousands(settings) if proven and not counts[mark] else None,
+            ),
+            override="--decimal-mark point|comma",
+        )
+
+
+def _why_thousands(settings: ImportSettings) -> str | None:
+    if settings.decimal_mark is not None:
+        return None
+    if convert.has_no_decimals(settings.currency):
+        return f"{settings.currency} has no decimals"
+    return "other columns of amounts prove it"
+
+
+def _units(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    named = header_currencies(source.mapping)
+    for field in source.numbers:
+        found = [("currency", named[field], "the header names it")] if field in named else []
+        if in_cents(field, source.mapping):
+            found.append(("unit of amounts", "cents", "the header says so; no value has decimals"))
+        for what, value, note in found:
+            yield _about(
+                source,
+                what,
+                value,
+                SettledBy.PROOF,
+                column=source.mapping.column_of(field),
+                evidence=Evidence(note=note),
+                override=f"--map {field}=COLUMN",
+            )
 
 
 # --- what holds for all sources ------------------------------------------------------------------
@@ -259,7 +300,12 @@ def _time_zone(sources: Sequence[ReadSource], settings: ImportSettings) -> Itera
 
 
 def _currency(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
-    yield _for_all("currency", settings.currency, override="--currency CODE")
+    evidence = Evidence()
+    if convert.has_no_decimals(settings.currency):
+        evidence = Evidence(
+            note=f"Shout takes hundredths, so 1 {settings.currency} is sent as 100 cents"
+        )
+    yield _for_all("currency", settings.currency, evidence=evidence, override="--currency CODE")
 
 
 def _phone_region(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
@@ -279,7 +325,8 @@ OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Deci
     _order_values,
     _rows_without_key,
     _date_orders,
-    _decimal_mark,
+    _decimal_marks,
+    _units,
 )
 OF_THE_IMPORT: Final[
     Sequence[Callable[[Sequence[ReadSource], ImportSettings], Iterator[Decision]]]
@@ -308,7 +355,12 @@ def _about(
 
 
 def _for_all(
-    what: str, value: str, settled_by: SettledBy = SettledBy.DEFAULT, *, override: str | None = None
+    what: str,
+    value: str,
+    settled_by: SettledBy = SettledBy.DEFAULT,
+    *,
+    evidence: Evidence | None = None,
+    override: str | None = None,
 ) -> Decision:
     return Decision(
         what=what,
@@ -316,5 +368,6 @@ def _for_all(
         column=None,
         value=value,
         settled_by=settled_by,
+        evidence=evidence or Evidence(),
         override=override,
     )

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from backfill.prepare import convert
 from backfill.prepare.convert.columns import numbers, present
 from backfill.prepare.drafting.by_source import Reading, by_source
+from backfill.prepare.drafting.foreign import Foreign, foreign_amounts
 from backfill.prepare.drafting.line_items import Lines, line_items, order_sums
 from backfill.prepare.drafting.order_values import OrderText, OrderValues
 from backfill.prepare.grouping.keys import Indices
@@ -46,7 +47,8 @@ class Draft:
     """the total that is sent: the export's, else the sum of the lines"""
     lines_cents: Indices
     lines: Lines
-    currency: pa.Array
+    foreign: Sequence[Foreign]
+    """amounts that are not in the currency of the import"""
     accounts: Accounts
 
     @property
@@ -116,7 +118,7 @@ def draft(
     total = by_source(
         texts["total"].values,
         sources[texts["total"].rows],
-        lambda values, source: convert.cents(values, readings[source].money),
+        lambda values, source: convert.cents(values, readings[source].number("total")),
     )
     lines = line_items(orders, owners, sources, readings, total)
     lines_cents = order_sums(lines)
@@ -132,7 +134,7 @@ def draft(
         total_cents=np.where(present(total.values), numbers(total.values), lines_cents),
         lines_cents=lines_cents,
         lines=lines,
-        currency=_currency(texts, orders),
+        foreign=foreign_amounts(orders, sources, readings, texts, settings.currency),
         accounts=affiliates.accounts(
             texts["connect_id"].values,
             texts["user_id"].values,
@@ -140,17 +142,3 @@ def draft(
             settings,
         ),
     )
-
-
-def _currency(texts: Mapping[str, OrderText], orders: OrderRows) -> pa.Array:
-    """The currency of each order: its column's, else the one that stands with an amount."""
-    named = pc.utf8_upper(texts["currency"].values)
-    if named.null_count == 0:
-        return named
-    beside = convert.money_currency(texts["total"].values)
-    for field in ("item_price", "item_each_price"):
-        column = orders.column(field)
-        if column.null_count < len(column):
-            first = column.take(pa.array(orders.starts[:-1]))
-            beside = pc.coalesce(beside, convert.money_currency(first))
-    return pc.coalesce(named, beside)

@@ -30,8 +30,9 @@ from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.affiliates import Affiliates
 from backfill.prepare.reading.fingerprint import sha256_of
+from backfill.prepare.settle import readings
 from backfill.prepare.sources import open_sources
-from backfill.prepare.survey import Surveyed, readings, survey, taken_rows
+from backfill.prepare.survey import Surveyed, survey, taken_rows
 from backfill.prepare.validation.rules import (
     CHARGE_LEFT_OUT,
     IGNORED_ROW,
@@ -76,7 +77,7 @@ def prepare(
     with progress.stage("reading", total=None, unit="rows") as stage:
         row_books = RowBooks([source.reader.table.source for source in sources])
         surveyed, plan = survey(sources, folder, stage, row_books)
-    read_as = readings(surveyed, settings.date_order)
+    read_as = readings(surveyed, settings)
     rows = sum(one.rows for one in surveyed)
     incoming = Incoming(folder)
     try:
@@ -92,7 +93,7 @@ def prepare(
                 incoming.add_problems(validated.problems)
 
             next_id = 1
-            money_books = MoneyBooks(settings.currency)
+            money_books = MoneyBooks()
             with behind(write) as hand_over, closing(ahead(chunks)) as drafts:
                 for drafted, context in drafts:
                     money_books.add(drafted)

@@ -17,25 +17,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.checkpoint.decisions import Decision
-from backfill.errors import UsageError
 from backfill.job_folder import kept_rows
 from backfill.prepare import convert
 from backfill.prepare.amounts.charges import Charge, ChargesLeftOut
 from backfill.prepare.amounts.roles import Settled, settle
 from backfill.prepare.amounts.sample import MoneySample
 from backfill.prepare.books import RowBooks
-from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.grouping.keyless import KeylessRows, continuing, proves_first_row
 from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.twins import Twins
+from backfill.prepare.number_styles import Evidences, look_at_numbers, moved
 from backfill.prepare.reading.table import SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource
 from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.progress import Stage
-from backfill.settings import DateOrder
 
 
 @dataclass(slots=True)
@@ -50,7 +48,8 @@ class Surveyed:
     read: tuple[Decision, ...] = ()
     """what the reader decided: encoding, quoting, header, sheet"""
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
-    money: convert.MoneyEvidence | None = None
+    numbers: Evidences = field(default_factory=dict)
+    """of the amounts and the quantities"""
     keyless: KeylessRows = field(default_factory=lambda: KeylessRows(0, 0, None))
     amounts: Settled | None = None
     charges: tuple[Charge, ...] = ()
@@ -102,7 +101,7 @@ def survey(
                 if not have_totals:
                     charges.add(batch)
                 if inside is not None:
-                    _look_at_money(one, inside, fields.apply(inside, batch))
+                    look_at_numbers(one.numbers, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
         one.read = reader.decisions
@@ -110,6 +109,7 @@ def survey(
         one.amounts = settle(mapping, sample, one.table.source)
         if one.amounts.contradiction is not None:
             raise one.amounts.contradiction
+        one.numbers = moved(one.numbers, mapping, one.amounts.mapping)
         one.mapping = one.amounts.mapping
         one.charges = charges.charges(but=one.amounts.roles.in_line_prices)
         surveyed.append(one)
@@ -126,41 +126,16 @@ def taken_rows(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     return rows.filter(pc.invert(ignored)), rows.filter(ignored)
 
 
-def readings(surveyed: Sequence[Surveyed], date_order: DateOrder | None) -> list[Reading]:
-    """Settle the style of each source's columns by what they proved.
-
-    A column that proves nothing by itself follows the source's other columns of the same kind,
-    and then the series: the other sources of the same format.
-
-    :raises UsageError: a column's dates can be read two ways; ``--date-order`` settles it.
-    """
-    result = []
-    for one in surveyed:
-        series = [other for other in surveyed if other.mapping.format == one.mapping.format]
-        times = {
-            name: _time_style(one, name, evidence, series, date_order)
-            for name, evidence in one.times.items()
-        }
-        result.append(Reading(one.table.source, one.mapping, times, _money_style(one, series)))
-    return result
-
-
 def _look(one: Surveyed, rows: pa.Table) -> None:
     for name in one.mapping.specs.keys() & fields.TIME_FIELDS:
         seen = convert.survey_times(_array(rows, name))
         one.times[name] = one.times[name] | seen if name in one.times else seen
-    _look_at_money(one, one.mapping, rows)
-
-
-def _look_at_money(one: Surveyed, mapping: fields.Mapping, rows: pa.Table) -> None:
-    for name in mapping.specs.keys() & fields.MONEY_FIELDS:
-        amounts = convert.survey_money(_array(rows, name))
-        one.money = amounts if one.money is None else one.money | amounts
+    look_at_numbers(one.numbers, one.mapping, rows)
 
 
 def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
     """The mapping without what the first reading does not look at; one row stays one row."""
-    wanted = {"reference_id", *fields.TIME_FIELDS, *fields.MONEY_FIELDS}
+    wanted = {"reference_id", *fields.TIME_FIELDS, *fields.NUMBER_FIELDS}
     # What only takes a line item out decides nothing here.
     rules = tuple(rule for rule in mapping.rows if rule.flag is None or not rule.no_item)
     wanted |= {condition.field for rule in rules for condition in rule.when if condition.field}
@@ -171,57 +146,13 @@ def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
 
 
 def _inside_cells(mapping: fields.Mapping) -> fields.Mapping | None:
-    """Of a mapping with packed line items their amounts alone, each item a row; else None."""
+    """Of a mapping with packed line items their numbers alone, each item a row; else None."""
     if mapping.packed is None:
         return None
-    packed = mapping.packed.grammar.fields.keys() & fields.MONEY_FIELDS
-    amounts = {name: spec for name, spec in mapping.specs.items() if name in packed}
-    return replace(mapping, specs=amounts, rows=())
+    packed = mapping.packed.grammar.fields.keys() & fields.NUMBER_FIELDS
+    numbers = {name: spec for name, spec in mapping.specs.items() if name in packed}
+    return replace(mapping, specs=numbers, rows=())
 
 
 def _array(rows: pa.Table, name: str) -> pa.Array:
     return one_array(rows[name])
-
-
-def _time_style(
-    one: Surveyed,
-    name: str,
-    evidence: convert.TimeEvidence,
-    series: Sequence[Surveyed],
-    date_order: DateOrder | None,
-) -> convert.TimeStyle:
-    style = evidence.settle(date_order)
-    if style.ambiguous:
-        for also in one.times.values():
-            evidence = evidence | also
-        style = evidence.settle(date_order)
-    if style.ambiguous:
-        for other in series:
-            if name in other.times:
-                evidence = evidence | other.times[name]
-        style = evidence.settle(date_order)
-    contradicted = date_order is None and style.conflicting and evidence.undecided is not None
-    if style.ambiguous or contradicted:
-        why = " (other dates have the month first, and others the day)" if contradicted else ""
-        raise UsageError(
-            f"{one.table.source}: column {one.mapping.column_of(name)!r}: day and month cannot be "
-            f"told apart in dates like {evidence.undecided!r}{why}",
-            hint="say which comes first: --date-order mdy (month first) or --date-order dmy",
-        )
-    return style
-
-
-def _money_style(one: Surveyed, series: Sequence[Surveyed]) -> convert.MoneyStyle:
-    evidence = one.money or convert.MoneyEvidence()
-    style = evidence.settle()
-    if style.ambiguous:
-        for other in series:
-            evidence = evidence | other.money if other.money is not None else evidence
-        style = evidence.settle()
-    if style.ambiguous:
-        raise UsageError(
-            f"{one.table.source}: amounts like {style.example!r} can be read two ways: "
-            "a thousands mark, or a decimal mark with three decimals",
-            hint="write one amount of the column in full (1234.00) so that it proves the mark",
-        )
-    return style

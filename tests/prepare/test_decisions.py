@@ -51,7 +51,7 @@ def test_each_choice_is_stored_with_who_settled_it(tmp_path: Path) -> None:
     assert found["field", "created_at"].settled_by == SettledBy.PLATFORM
     order = found["date order", "created_at"]
     assert (order.value, order.settled_by) == ("dmy", SettledBy.PROOF)
-    assert found["decimal mark", None].value == "comma"
+    assert found["decimal mark", "item_price"].value == "comma"
     assert found["currency", None].settled_by == SettledBy.DEFAULT
 
 

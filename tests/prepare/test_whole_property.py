@@ -229,6 +229,7 @@ def come_back(
         currency=MONEY[style.money],
         date_order=TIMES[style.times],
         encoding=encoding,
+        decimal_mark="point",  # quantities such as 1.001 prove nothing by themselves
     )
     assert not found.rejected, found.problems
     return {

@@ -76,7 +76,7 @@ class ChargesLeftOut:
     def _charge(self, name: str) -> Charge | None:
         texts = pa.concat_arrays([part.field(0) for part in self._counts[name]])
         counts = np.concatenate([part.field(1).to_numpy() for part in self._counts[name]])
-        cents = np.nan_to_num(in_cents(texts, convert.survey_money(texts).settle()))
+        cents = np.nan_to_num(in_cents(texts, convert.survey_numbers(texts).settle()))
         filled = np.flatnonzero(cents)
         if not len(filled):
             return None

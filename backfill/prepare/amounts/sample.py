@@ -62,9 +62,9 @@ class MoneySample:
             return None
         cells = pa.concat_tables(self._cells)
         texts = {name: clean(one_array(cells[name]), self.mapping.blank) for name in self.columns}
-        evidence = convert.MoneyEvidence()
+        evidence = convert.MarkEvidence()
         for text in texts.values():
-            evidence = evidence | convert.survey_money(text)
+            evidence = evidence | convert.survey_numbers(text)
         style = evidence.settle()
         if style.ambiguous:
             return None
@@ -113,13 +113,13 @@ def amount_columns(mapping: fields.Mapping, rows: pa.Table) -> list[str]:
         text = clean(one_array(rows[name]), mapping.blank).drop_null().unique().slice(0, 200)
         if not len(text):
             continue
-        read = convert.cents(text, convert.survey_money(text).settle())
+        read = convert.cents(text, convert.survey_numbers(text).settle())
         if pc.mean(pc.cast(pc.is_valid(read.values), pa.int8())).as_py() >= _AMOUNTS:
             found.append(name)
     return sorted(found, key=lambda name: name not in money)[:_MOST_COLUMNS]
 
 
-def in_cents(text: pa.StringArray, style: convert.MoneyStyle) -> Floats:
+def in_cents(text: pa.StringArray, style: convert.NumberStyle) -> Floats:
     """Amounts in cents; NaN where a text is blank or no amount."""
     return _floats(convert.cents(text, style))
 

@@ -1,15 +1,12 @@
 """Text columns to cents, thousandths, times and phones: whole columns, and nothing guessed."""
 
 from backfill.prepare.convert.columns import Converted
-from backfill.prepare.convert.money import (
-    MoneyEvidence,
-    MoneyStyle,
-    cents,
-    millionths,
-    money_currency,
-    survey_money,
-)
+from backfill.prepare.convert.currencies import has_no_decimals, may_be
+from backfill.prepare.convert.headers import currency_in_header, holds_cents, zone_in_header
+from backfill.prepare.convert.marks import Mark, MarkEvidence, NumberStyle, survey_numbers
+from backfill.prepare.convert.money import cents, fine_cents, money_currency, other_currency
 from backfill.prepare.convert.phones import phones
+from backfill.prepare.convert.products import prove_marks
 from backfill.prepare.convert.quantities import quantities
 from backfill.prepare.convert.times import (
     TimeEvidence,
@@ -21,17 +18,25 @@ from backfill.prepare.convert.times import (
 
 __all__ = [
     "Converted",
-    "MoneyEvidence",
-    "MoneyStyle",
+    "Mark",
+    "MarkEvidence",
+    "NumberStyle",
     "TimeEvidence",
     "TimeStyle",
     "Times",
     "cents",
-    "millionths",
+    "currency_in_header",
+    "fine_cents",
+    "has_no_decimals",
+    "holds_cents",
+    "may_be",
     "money_currency",
+    "other_currency",
     "phones",
+    "prove_marks",
     "quantities",
-    "survey_money",
+    "survey_numbers",
     "survey_times",
     "times",
+    "zone_in_header",
 ]

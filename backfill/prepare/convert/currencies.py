@@ -1,6 +1,7 @@
-"""The names of currencies that stand before or after an amount.
+"""Currencies: their codes, their decimals, and the names that stand before or after an amount.
 
-Codes are those of ISO 4217, with the ones withdrawn since 1999: order histories are old.
+Codes and decimals are those of ISO 4217 (SIX, lists one and three), with the currencies withdrawn
+since 1999: order histories are old.
 """
 
 from __future__ import annotations
@@ -19,13 +20,32 @@ AZM BGL BYR CSD CUC CYP DEM EEK ESP FRF GHC HRK ITL LTL LVL MGF MRO MTL MZM NLG 
 PTE ROL SDD SIT SKK SLL SRG STD TRL VEB VEF ZMK ZWD ZWL
 """
 
-#: What people write for a currency, to its code; "" where it could be any of several.
+#: Currencies without a minor unit.
+_NO_DECIMALS = """
+BIF BYR CLP DJF ESP GNF ISK ITL JPY KMF KRW MGF PTE PYG RWF TRL UGX VND VUV XAF XOF XPF
+"""
+
+#: Symbols that several currencies share, each with the codes that it can stand for.
+SHARED_SYMBOLS: dict[str, frozenset[str]] = {
+    symbol: frozenset(codes.split())
+    for symbol, codes in {
+        "$": "USD AUD BBD BMD BND BSD BZD CAD CLP COP CUC CUP CVE DOP FJD GYD HKD JMD KYD LRD MXN "
+        "NAD NZD SBD SGD SRD TTD TWD UYU XCD XCG ZWD ZWL ARS BRL NIO",
+        "¥": "JPY CNY", "￥": "JPY CNY",
+        "kr": "SEK NOK DKK ISK CZK EEK SKK", "kr.": "SEK NOK DKK ISK CZK EEK SKK",
+        "Rs": "INR PKR LKR NPR MUR SCR", "Rs.": "INR PKR LKR NPR MUR SCR",
+        "₨": "INR PKR LKR NPR MUR SCR",
+        "R": "ZAR BRL INR", "Fr": "CHF FRF BEF XAF XOF XPF RWF BIF CDF DJF GNF KMF MGF",
+        "Fr.": "CHF FRF BEF XAF XOF XPF RWF BIF CDF DJF GNF KMF MGF",
+        "₤": "GBP ITL TRL", "lei": "RON ROL MDL", "₿": "",
+    }.items()
+}  # fmt: skip
+
+#: What people write for one currency only, to its code.
 _SYMBOLS = {
-    "$": "", "¥": "", "￥": "", "kr": "", "kr.": "", "Rs": "", "Rs.": "", "₨": "", "R": "",
-    "Fr": "", "Fr.": "", "₤": "", "lei": "",
     "€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₩": "KRW", "₺": "TRY", "₪": "ILS", "₫": "VND",
     "฿": "THB", "₴": "UAH", "₦": "NGN", "₱": "PHP", "₲": "PYG", "₡": "CRC", "₵": "GHS", "₸": "KZT",
-    "₮": "MNT", "₭": "LAK", "₼": "AZN", "₾": "GEL", "৳": "BDT", "៛": "KHR", "₿": "",
+    "₮": "MNT", "₭": "LAK", "₼": "AZN", "₾": "GEL", "৳": "BDT", "៛": "KHR",
     "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "лв": "BGN", "лв.": "BGN", "руб": "RUB", "руб.": "RUB",
     "円": "JPY", "元": "CNY", "RMB": "CNY", "TL": "TRY", "Rp": "IDR", "RM": "MYR", "DM": "DEM",
     "US$": "USD", "U.S.$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD",
@@ -33,8 +53,25 @@ _SYMBOLS = {
     "MX$": "MXN", "R$": "BRL", "CN¥": "CNY", "JP¥": "JPY", "S/": "PEN", "S/.": "PEN",
 }  # fmt: skip
 
-#: Every name, to its code or "".
-NAMES: dict[str, str] = {code: code for code in _ISO_4217.split()} | _SYMBOLS
+#: Every name, to its code; "" for a symbol that several currencies share.
+NAMES: dict[str, str] = {
+    **{code: code for code in _ISO_4217.split()},
+    **dict.fromkeys(SHARED_SYMBOLS, ""),
+    **_SYMBOLS,
+}
+
+
+def has_no_decimals(currency: str) -> bool:
+    """Whether amounts of a currency are whole numbers, as those of JPY are."""
+    return currency in _NO_DECIMALS.split()
+
+
+def may_be(name: str, currency: str) -> bool:
+    """Whether a currency's name, in words of an export, can stand for that code."""
+    written = name.strip().replace(" ", "")
+    if written in SHARED_SYMBOLS:
+        return currency in SHARED_SYMBOLS[written]
+    return (NAMES.get(written) or written.upper()) == currency
 
 
 def _pattern(name: str) -> str:

@@ -89,7 +89,8 @@ def _without_exponent(number: pa.StringArray) -> pa.StringArray:
 
 def is_fixed(text: pa.StringArray, places: int) -> pa.BooleanArray:
     """Which values are plain numbers that :func:`fixed` takes; false for a null."""
-    return matches(text, rf"^-?\d{{1,15}}(?:\.\d{{1,{places}}})?$")
+    decimals = rf"(?:\.\d{{1,{places}}})?" if places else ""
+    return matches(text, rf"^-?\d{{1,15}}{decimals}$")
 
 
 def fixed(text: pa.StringArray, places: int) -> pa.Int64Array:

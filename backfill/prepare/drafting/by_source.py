@@ -13,6 +13,7 @@ import pyarrow as pa
 from backfill.prepare import convert
 from backfill.prepare.mapping import fields
 
+_ANY_STYLE = convert.NumberStyle()
 _Columns = TypeVar("_Columns", bound=tuple[pa.Array, ...])
 
 
@@ -23,7 +24,14 @@ class Reading:
     label: str
     mapping: fields.Mapping
     times: Mapping[str, convert.TimeStyle]
-    money: convert.MoneyStyle
+    numbers: Mapping[str, convert.NumberStyle]
+    """of the amounts and the quantities, by field"""
+    currencies: Mapping[str, str]
+    """by field: the currency that a column of amounts names in its header"""
+
+    def number(self, field: str) -> convert.NumberStyle:
+        """The style of a column of numbers; any where the source has no such column."""
+        return self.numbers.get(field, _ANY_STYLE)
 
 
 def by_source(

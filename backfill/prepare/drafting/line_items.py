@@ -7,7 +7,7 @@ or a return, a blank one a charge, and a line of zero pieces is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,15 +82,17 @@ def line_items(
     counted = _with_a_column(readings, "item_quantity")[sources[rows]]
     priced = _with_a_column(readings, "item_each_price", "item_price")[sources[rows]]
 
-    quantity = convert.quantities(texts["item_quantity"])
-    each, price = (
-        by_source(
-            texts[field],
-            sources[rows],
-            lambda values, source: convert.cents(values, readings[source].money),
-        )
-        for field in ("item_each_price", "item_price")
-    )
+    def read(
+        field: str, convert_numbers: Callable[[pa.Array, convert.NumberStyle], convert.Converted]
+    ) -> convert.Converted:
+        def of_source(values: pa.Array, source: int) -> convert.Converted:
+            return convert_numbers(values, readings[source].number(field))
+
+        return by_source(texts[field], sources[rows], of_source)
+
+    quantity = read("item_quantity", convert.quantities)
+    each = read("item_each_price", convert.cents)
+    price = read("item_price", convert.cents)
     has_each, has_price = present(each.values), present(price.values)
     amount = np.where(present(quantity.values), numbers(quantity.values), ONE_EACH)
     each_cents, each_rest = _divided(numbers(price.values), amount)
@@ -100,7 +102,9 @@ def line_items(
         exact = by_source(
             texts["item_each_price"].take(pa.array(finer)),
             sources[rows[finer]],
-            lambda values, source: convert.millionths(values, readings[source].money),
+            lambda values, source: convert.fine_cents(
+                values, readings[source].number("item_each_price")
+            ),
         )
         price_cents[finer] = _multiplied_finely(
             numbers(exact.values), amount[finer], price_cents[finer]
@@ -231,13 +235,13 @@ def _multiplied(each: Indices, thousandths: Indices) -> tuple[Indices, Flags, Fl
     return rounded, product % 1000 != 0, large
 
 
-def _multiplied_finely(millionths: Indices, thousandths: Indices, otherwise: Indices) -> Indices:
+def _multiplied_finely(fine: Indices, thousandths: Indices, otherwise: Indices) -> Indices:
     """Line totals in cents from unit prices with more decimals than cents have, half up.
 
-    A thousand pieces at 0.125 are 125.00, and not a thousand times 0.13. ``otherwise`` where the
-    product leaves int64.
+    ``fine`` is in ten-thousandths of a cent: a thousand pieces at 0.125 are 125.00, and not a
+    thousand times 0.13. ``otherwise`` where the product leaves int64.
     """
-    fits = np.abs(millionths.astype(np.float64) * thousandths) < 9e18
-    product = np.where(fits, millionths, 0) * thousandths
+    fits = np.abs(fine.astype(np.float64) * thousandths) < 9e18
+    product = np.where(fits, fine, 0) * thousandths
     finely = (np.abs(product) + 5_000_000) // 10_000_000 * np.sign(product)
     return np.where(fits, finely, otherwise)

@@ -26,6 +26,12 @@ from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.build import MUST_BE_DECIDED, lacks
 from backfill.prepare.mapping.guess import Guess
 from backfill.prepare.mapping.twins import Twins
+from backfill.prepare.number_styles import (
+    Evidences,
+    contradicted_cents,
+    look_at_numbers,
+    moved,
+)
 from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource, map_sources
 from backfill.prepare.validation.rules import IGNORED_ROW
@@ -65,7 +71,7 @@ class Series:
     column_samples: dict[str, list[str]] = field(default_factory=dict)
     """some values of each column of the export"""
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
-    money: convert.MoneyEvidence = field(default_factory=convert.MoneyEvidence)
+    numbers: Evidences = field(default_factory=dict)
     naive: str | None = None
     """a time with neither offset nor zone"""
     currencies: set[str] = field(default_factory=set)
@@ -218,10 +224,13 @@ class _Survey(NamedTuple):
         """Decide about the series, or note why it would be refused."""
         label = series.table.source
         settled = settle(series.mapping, self.sample, label)
+        series.numbers = moved(series.numbers, series.mapping, settled.mapping)
         series.amounts, series.mapping = settled, settled.mapping
         series.charges = self.charges.charges(but=settled.roles.in_line_prices)
         if settled.contradiction is not None:
             series.refusals.append(settled.contradiction)
+        if (error := contradicted_cents(series.numbers, series.mapping, label)) is not None:
+            series.refusals.append(error)
         try:
             self.twins.check(label)
         except MappingError as exc:
@@ -271,8 +280,8 @@ def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) ->
         series.times[name] = series.times[name] | seen if name in series.times else seen
         if series.naive is None:
             series.naive = _first_naive(some, name, series.times[name], settings)
+    look_at_numbers(series.numbers, series.mapping, rows)
     for name in fields.MONEY_FIELDS:
-        series.money = series.money | convert.survey_money(_array(rows, name))
         named = convert.money_currency(_array(some, name))
         series.currencies.update(named.drop_null().unique().to_pylist())
     series.currencies.update(

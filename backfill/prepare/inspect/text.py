@@ -16,8 +16,9 @@ from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.build import lacks
 from backfill.prepare.mapping.guess import column_key
 from backfill.prepare.mapping.mapping_file import mapping_toml
+from backfill.prepare.number_styles import number_style
 from backfill.prepare.validation.rules import IGNORED_ROW
-from backfill.settings import DateOrder
+from backfill.settings import ImportSettings
 
 _CUSTOMER: Final = ("profile_name", "profile_phone_number", "profile_email")
 _ABOUT_CUSTOMERS: Final = re.compile("customer|buyer|client|kunde|user")
@@ -206,7 +207,7 @@ def _notes(inspection: Inspection) -> Iterator[str]:
     orders = [series for series in inspection.series if not series.items_only]
     for series in inspection.series:
         yield from (f"{refusal.message}: {refusal.hint}" for refusal in series.refusals)
-        yield from _notes_on_columns(series, settings.date_order)
+        yield from _notes_on_columns(series, settings)
     if _lacks_customer(inspection):
         column = _customer_column(inspection)
         yield (
@@ -262,7 +263,7 @@ def _customer_column(inspection: Inspection) -> str:
     return next((name for name in unused if _ABOUT_CUSTOMERS.search(column_key(name))), "COLUMN")
 
 
-def _notes_on_columns(series: Series, date_order: DateOrder | None) -> Iterator[str]:
+def _notes_on_columns(series: Series, settings: ImportSettings) -> Iterator[str]:
     if series.guesses:
         yield (
             "The guesses are not used until you say so: write them down with --write-mapping "
@@ -271,7 +272,7 @@ def _notes_on_columns(series: Series, date_order: DateOrder | None) -> Iterator[
     for missing in lacks(series.mapping.specs, items=series.items_only):
         yield f"Nothing is mapped to {missing}."
     for each, evidence in series.times.items():
-        style = evidence.settle(date_order)
+        style = evidence.settle(settings.date_order)
         column = series.mapping.column_of(each)
         if style.conflicting:
             yield (
@@ -283,12 +284,14 @@ def _notes_on_columns(series: Series, date_order: DateOrder | None) -> Iterator[
                 f"Column {column}: {style.example!r} can be read with the month or the day first, "
                 "and no row proves which. Give --date-order mdy or --date-order dmy."
             )
-    money = series.money.settle()
-    if money.ambiguous:
-        yield (
-            f"Amounts such as {money.example!r} can be read two ways, and no row proves whether "
-            "the mark is for thousands or for decimals."
-        )
+    for name, marks in series.numbers.items():
+        number = number_style(name, marks, series.mapping, settings)
+        if number.ambiguous:
+            yield (
+                f"Column {series.mapping.column_of(name)}: {number.example!r} can be read two "
+                "ways, and no row proves whether its mark groups thousands or stands before "
+                "decimals. Give --decimal-mark point or --decimal-mark comma."
+            )
 
 
 # --- what to do next ----------------------------------------------------------------------------

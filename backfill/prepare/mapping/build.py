@@ -47,6 +47,7 @@ ORDER_FIELDS: Final = (
 ACCOUNT_FIELDS: Final = ("connect_id", "user_id", "affiliate")
 LINE_FIELDS: Final = ("item_name", "item_quantity", "item_each_price", "item_price")
 MONEY_FIELDS: Final = ("total", "item_each_price", "item_price")
+NUMBER_FIELDS: Final = ("item_quantity", *MONEY_FIELDS)
 #: The name of the time zone that the row's naive times are in.
 ZONE: Final = "zone"
 #: All that can be mapped.

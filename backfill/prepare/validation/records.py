@@ -48,9 +48,7 @@ def order_records(draft: Draft, context: Context, fates: Mapping[int, Fate]) -> 
         "account_header": draft.accounts.header,
         "account_id": draft.accounts.id,
         "state": states,
-        "total_cents": pa.array(
-            draft.total_cents, mask=unknown_totals(draft, context.settings.currency)
-        ),
+        "total_cents": pa.array(draft.total_cents, mask=unknown_totals(draft)),
         "line_items": pa.array(np.diff(lines.starts)),
         "ordered_on": pc.utf8_slice_codeunits(order_texts["created_at"], 0, 10),
         "source_file": files,

@@ -267,8 +267,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="other_currency",
         severity="error",
-        title="The currency of the order is not that of the import",
-        remedy="import the order separately with --currency",
+        title="An amount of the order is not in the currency of the import",
+        remedy="import the orders of each currency separately with --currency",
         find=value_rules.other_currency,
     ),
     Rule(

@@ -199,13 +199,10 @@ def zero_total(draft: Draft, context: Context) -> Iterator[Violations]:
 
 
 def other_currency(draft: Draft, context: Context) -> Iterator[Violations]:
-    other = is_true(pc.not_equal(draft.currency, context.settings.currency))
-    orders = np.flatnonzero(other)
-    if len(orders):
-        named = draft.currency.take(pa.array(orders))
-        rows = draft.texts["currency"].rows[orders]
-        details = [f"{code} is not {context.settings.currency}" for code in named.to_pylist()]
-        yield Violations(orders, rows, "currency", named, details)
+    for found in draft.foreign:
+        values = draft.column(found.field).take(pa.array(found.rows))
+        details = [f"{name} is not {context.settings.currency}" for name in found.currencies]
+        yield Violations(found.orders, found.rows, found.field, values, details)
 
 
 def total_differs(draft: Draft, context: Context) -> Iterator[Violations]:

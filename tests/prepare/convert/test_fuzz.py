@@ -15,7 +15,7 @@ from backfill.prepare.convert import (
     money_currency,
     phones,
     quantities,
-    survey_money,
+    survey_numbers,
     survey_times,
     times,
 )
@@ -46,7 +46,7 @@ def survives(text: pa.StringArray) -> None:
     """Each text is read, or bad, or the word now; null stays null."""
     present = text.is_valid()
     for values, bad in (
-        cents(text, survey_money(text).settle())[:2],
+        cents(text, survey_numbers(text).settle())[:2],
         quantities(text)[:2],
         phones(text, "US")[:2],
         *(read_or_now(text, style) for style in STYLES),

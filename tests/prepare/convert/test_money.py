@@ -12,21 +12,24 @@ from hypothesis import strategies as st
 
 from backfill.prepare.convert import (
     Converted,
-    MoneyEvidence,
-    MoneyStyle,
+    Mark,
+    MarkEvidence,
+    NumberStyle,
     cents,
+    has_no_decimals,
     money_currency,
-    survey_money,
+    other_currency,
+    survey_numbers,
 )
 
-POINT, COMMA = MoneyStyle("."), MoneyStyle(",")
+POINT, COMMA = NumberStyle("."), NumberStyle(",")
 
 
 def column(*texts: str | None) -> pa.StringArray:
     return pa.array(texts, pa.string())
 
 
-def read(text: str, style: MoneyStyle = POINT) -> int | None:
+def read(text: str, style: NumberStyle = POINT) -> int | None:
     value: int | None = cents(column(text), style).values[0].as_py()
     return value
 
@@ -88,6 +91,11 @@ def read(text: str, style: MoneyStyle = POINT) -> int | None:
         ("-92233720368547758.08", -(2**63)),
         ("\u200e$5.00", 500),
         ("kr. 5,00", 500),
+        ("-", 0),
+        ("–", 0),
+        ("$ -", 0),
+        ("- €", 0),
+        (" -   ", 0),
         ("5 zł", 500),
     ],
 )
@@ -99,7 +107,7 @@ def test_amounts_are_read(text: str, expected: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "free", "n/a", "$", "-", ".", ",", "5 pcs", "5K", "a5", "5 $ 5", "1 2", "1 23",
+        "free", "n/a", "$", "--", "- -", ".", ",", "5 pcs", "5K", "a5", "5 $ 5", "1 2", "1 23",
         "1.2.3", "1,2,3", "12,34.5", "1,234.50,00", "1.234,50.00", "1,2345.00", "1 234 56",
         "--7", "-7-", "-(7.00)", "(7.00", "7.00)", "(7.00)-", "+-7",
         "€5 USD", "USD 5 EUR", "XYZ 5", "usd5x",
@@ -163,35 +171,100 @@ def test_the_style_reads_what_could_be_either(text: str, with_point: int, with_c
 @pytest.mark.parametrize(
     ("texts", "style"),
     [
-        (["1", "2.50"], MoneyStyle(".")),
-        (["1,5"], MoneyStyle(",")),
-        (["1.234"], MoneyStyle(".", ambiguous=True, example="1.234")),
-        (["$1,234", None, "5"], MoneyStyle(".", ambiguous=True, example="$1,234")),
-        (["1.234", "2.50"], MoneyStyle(".", example="1.234")),
-        (["1.234", "2,50 €"], MoneyStyle(",", example="1.234")),
-        (["1,234", "1.234.567"], MoneyStyle(",", example="1,234")),
-        (["1.234", "1,234,567"], MoneyStyle(".", example="1.234")),
-        (["1.234", "1.5", "1,5"], MoneyStyle(".", ambiguous=True, example="1.234")),
-        (["1.50", "1,50"], MoneyStyle(".")),
-        (["1 234", "1'234", "free", "1.2.3"], MoneyStyle(".")),
-        ([], MoneyStyle(".")),
+        (["1", "2.50"], NumberStyle(".")),
+        (["1,5"], NumberStyle(",")),
+        (["1.234"], NumberStyle(".", ambiguous=True, example="1.234")),
+        (["$1,234", None, "5"], NumberStyle(".", ambiguous=True, example="$1,234")),
+        (["1.234", "2.50"], NumberStyle(".", example="1.234")),
+        (["1.234", "2,50 €"], NumberStyle(",", example="1.234")),
+        (["1,234", "1.234.567"], NumberStyle(",", example="1,234")),
+        (["1.234", "1,234,567"], NumberStyle(".", example="1.234")),
+        (["1.234", "1.5", "1,5"], NumberStyle(".", ambiguous=True, example="1.234")),
+        (["1.50", "1,50"], NumberStyle(".")),
+        (["1 234", "1'234", "free", "1.2.3"], NumberStyle(".")),
+        ([], NumberStyle(".")),
     ],
 )
-def test_the_column_settles_the_decimal_mark(texts: list[str | None], style: MoneyStyle) -> None:
+def test_the_column_settles_the_decimal_mark(texts: list[str | None], style: NumberStyle) -> None:
     """One clear value anywhere settles all; nothing, or both, is ambiguous if it matters."""
-    assert survey_money(column(*texts)).settle() == style
+    assert survey_numbers(column(*texts)).settle() == style
 
 
 def test_evidence_of_parts_is_that_of_the_whole() -> None:
     """A clear value in the last batch settles the first one."""
     parts = [column("1.234"), column(None, "9"), column("7,50")]
-    evidence = MoneyEvidence()
+    evidence = MarkEvidence()
     for part in parts:
-        evidence = evidence | survey_money(part)
-    assert evidence == survey_money(pa.chunked_array(parts))
+        evidence = evidence | survey_numbers(part)
     style = evidence.settle()
     assert not style.ambiguous
     assert cents(pa.chunked_array(parts), style).values.to_pylist() == [123400, None, 900, 750]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1,500", "12,000"], [150000, 1200000]),
+        (["1.500", "12.000"], [150000, 1200000]),
+        (["1500", "1500.00", "1,500.00"], [150000, 150000, 150000]),
+    ],
+)
+def test_amounts_without_decimals_have_marks_for_thousands(
+    texts: list[str], expected: list[int]
+) -> None:
+    """Yen have no decimals, so 1,500 is 1500: sent in hundredths, as Shout takes all money."""
+    assert has_no_decimals("JPY")
+    assert not has_no_decimals("KWD")
+    style = survey_numbers(column(*texts)).settle(whole=True)
+    assert not style.ambiguous
+    assert cents(column(*texts), style).values.to_pylist() == expected
+
+
+def test_a_column_of_cents_is_taken_as_it_is() -> None:
+    """Amounts that count cents already are not multiplied."""
+    style = survey_numbers(column("500", "1,250")).settle(places=0, whole=True)
+    assert cents(column("500", "1,250"), style).values.to_pylist() == [500, 1250]
+
+
+@pytest.mark.parametrize(
+    "texts", [["1.500", "1500.00"], ["1.500", "1,500"], ["1,500", "1.500", "7"]]
+)
+def test_whole_amounts_with_decimals_are_not_settled(texts: list[str]) -> None:
+    """Where the proven mark would make parts of a yen, nothing is settled."""
+    assert survey_numbers(column(*texts)).settle(whole=True).ambiguous
+
+
+@pytest.mark.parametrize(("mark", "expected"), [(".", 123), (",", 123400)])
+def test_the_users_mark_settles_the_column(mark: Mark, expected: int) -> None:
+    """--decimal-mark leaves no value undecided."""
+    style = survey_numbers(column("1.234")).settle(mark)
+    assert not style.ambiguous
+    assert cents(column("1.234"), style).values.to_pylist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("undecided", "beside", "mark"),
+    [("1,234", "2.50", "."), ("1.234", "2,50", ","), ("1.234", "2.50", None), ("1.234", "2", None)],
+)
+def test_a_neighbour_proves_thousands_only(undecided: str, beside: str, mark: Mark | None) -> None:
+    """Amounts in full in another column do not give this one three decimals."""
+    evidence = survey_numbers(column(undecided)).borrowed(survey_numbers(column(beside)))
+    assert evidence.proven == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "expected"),
+    [
+        ("€5.00", "USD", "€"), ("€5.00", "EUR", None), ("5 GBP", "USD", "GBP"), ("5", "USD", None),
+        ("$5", "USD", None), ("$5", "MXN", None), ("$5", "EUR", "$"), ("¥500", "JPY", None),
+        ("¥500", "USD", "¥"), ("kr 5", "SEK", None), ("CA$5", "USD", "CAD"),
+        ("$5 EUR", "EUR", None),
+    ],
+)  # fmt: skip
+def test_an_amount_in_another_currency(text: str, currency: str, expected: str | None) -> None:
+    """By its code or its symbol; a shared symbol contradicts only what is none of its own."""
+    expected = {"€": "EUR"}.get(expected or "", expected)
+    assert other_currency(column(text, "1.00"), currency).to_pylist() == [expected, None]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +359,7 @@ NEGATIVES = ["-{}", "({})", "{}-", "−{}"]
     st.sampled_from([POINT, COMMA]),
 )
 def test_any_listed_style_comes_back_to_the_same_cents(
-    amounts: list[tuple[int, Callable[[str, str], str], str, str, bool]], style: MoneyStyle
+    amounts: list[tuple[int, Callable[[str, str], str], str, str, bool]], style: NumberStyle
 ) -> None:
     """An amount with its two decimals is never undecided, so no style can change it."""
     texts = []
@@ -302,7 +375,7 @@ def test_any_listed_style_comes_back_to_the_same_cents(
     result = cents(column(*texts), style)
     assert result.values.to_pylist() == [amount for amount, *_ in amounts], texts
     assert not any(result.inexact.to_pylist())
-    assert survey_money(column(*texts)).undecided is None
+    assert survey_numbers(column(*texts)).undecided is None
 
 
 @given(
@@ -333,7 +406,7 @@ def test_sums_of_binary_floats_are_whole_cents(amount: float) -> None:
 @given(st.lists(st.none() | st.text("0123456789.,'- $€()E+kRs\u00a0x", max_size=12)))
 def test_every_text_is_a_value_or_bad(texts: list[str | None]) -> None:
     """Nothing raises; null stays null; each text is read or bad, and never both."""
-    check_partition(texts, cents(column(*texts), survey_money(column(*texts)).settle()))
+    check_partition(texts, cents(column(*texts), survey_numbers(column(*texts)).settle()))
 
 
 @given(st.lists(st.none() | st.text(max_size=20)))
@@ -365,7 +438,7 @@ def test_columns_of_any_make(plain: bool) -> None:
         assert cents(made, POINT).bad.to_pylist() == [False] * 3
     for empty in (pa.array([], pa.string()), pa.chunked_array([], pa.string())):
         assert len(cents(empty, POINT).values) == 0
-        assert survey_money(empty) == MoneyEvidence()
+        assert survey_numbers(empty) == MarkEvidence()
     nothing = cents(pa.nulls(2, pa.string()), POINT)
     assert nothing.values.to_pylist() == [None, None]
     assert nothing.bad.to_pylist() == [False, False]

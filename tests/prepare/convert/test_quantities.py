@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backfill.prepare.convert import quantities
+from backfill.prepare.convert import NumberStyle, prove_marks, quantities, survey_numbers
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,6 @@ def test_quantities_are_read(text: str, expected: int, inexact: bool, beside: st
         "one",
         "2 pcs",
         "x2",
-        "1,000",
-        "-1,000",
         "1.2.3",
         "--1",
         "1-",
@@ -57,10 +55,50 @@ def test_quantities_are_read(text: str, expected: int, inexact: bool, beside: st
     ],
 )
 def test_what_is_no_quantity_is_bad(text: str) -> None:
-    """Words, units, two readings (1,000 is one or a thousand), too much."""
+    """Words, units, too much."""
     result = quantities(pa.array([text]))
     assert result.values.to_pylist() == [None]
     assert result.bad.to_pylist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "with_point", "with_comma"),
+    [("1.000", 1000, 1000000), ("1,000", 1000000, 1000), ("-1,000", -1000000, -1000)],
+)
+def test_the_style_reads_one_or_a_thousand(text: str, with_point: int, with_comma: int) -> None:
+    """The decimal mark of the column decides."""
+    for mark, expected in ((".", with_point), (",", with_comma)):
+        assert quantities(pa.array([text]), NumberStyle(mark)).values.to_pylist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("texts", "mark"),
+    [
+        (["1.000"], None), (["1.000", "2"], None), (["1.000", "0.500"], "."),
+        (["1.000", "2,5"], ","), (["1,000"], None), (["1,000", "1,000,000"], "."),
+    ],
+)  # fmt: skip
+def test_the_column_proves_its_mark(texts: list[str], mark: str | None) -> None:
+    """1.000 pieces are one or a thousand; only another value of the column says which."""
+    assert survey_numbers(pa.array(texts)).proven == mark
+
+
+@pytest.mark.parametrize(
+    ("row", "mark"),
+    [
+        ({"item_quantity": "1.000", "item_each_price": "0.50", "item_price": "500.00"}, ","),
+        ({"item_quantity": "1.000", "item_each_price": "0.50", "item_price": "0.50"}, "."),
+        ({"item_quantity": "2.000", "item_each_price": "0.50", "total": "1000"}, ","),
+        ({"item_quantity": "2.000", "item_each_price": "0.50", "total": "7.50"}, None),
+        ({"item_quantity": "1.000", "item_each_price": "1.500", "item_price": "1.500"}, None),
+        ({"item_quantity": "1.000", "item_each_price": "0.00", "item_price": "0.00"}, None),
+        ({"item_quantity": "1.000", "item_each_price": None, "item_price": "0.50"}, None),
+    ],
+)
+def test_arithmetic_proves_a_mark(row: dict[str, str | None], mark: str | None) -> None:
+    """A quantity that makes the line's price, or the order's total, under one reading only."""
+    columns = {name: pa.array([text, "1"], pa.string()) for name, text in row.items()}
+    assert prove_marks(columns)["item_quantity"].proven == mark
 
 
 @given(st.lists(st.none() | st.integers(-(10**15), 10**15)))

@@ -224,19 +224,19 @@ CASES: list[Case] = [
         "other_currency",
         [{"currency": "", "total": "EUR 35.00"}],
         [{"currency": "", "total": "$35.00"}],
-        ("currency", "EUR"),
+        ("total", "EUR 35.00"),
     ),
     (
         "other_currency",
         [{"currency": "", "item_each_price": "35.00 CHF"}],
-        [{"currency": "USD", "item_each_price": "35.00 CHF"}],
-        ("currency", "CHF"),
+        [{"currency": "", "item_each_price": "35.00 USD"}],
+        ("item_each_price", "35.00 CHF"),
     ),
     (
         "other_currency",
         [{"currency": "", "item_price": "£35.00"}],
         [{"currency": "", "item_price": "US$35.00"}],
-        ("currency", "GBP"),
+        ("item_price", "£35.00"),
     ),
     (
         "affiliate_not_connected",

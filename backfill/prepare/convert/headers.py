@@ -1,0 +1,66 @@
+"""What a column's header says of the values below it: their currency, cents, their time zone."""
+
+from __future__ import annotations
+
+import re
+
+from backfill.prepare.convert.currencies import NAMES, SHARED_SYMBOLS
+from backfill.prepare.convert.zones import ABBREVIATIONS, find_zone
+
+_BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]")
+_LAST_WORD = re.compile(r"(?:^|[\s_,;:/-]|(?<=[a-z])(?=[A-Z]))([A-Za-z]{2,4})\W*$")
+_CENTS = re.compile(
+    r"(?:^|[\W_]|(?<=[a-z])(?=C))(?:[Cc]ents?|CENTS?|centimes?|centavos|minor[ _]units?)(?:$|[\W_])"
+)
+#: Codes that are also words, as in TOTAL ALL: they count in brackets only.
+_WORDS = {"ALL", "BAM", "CUP", "GEL", "LAK", "MOP", "PEN", "RON", "SOS", "TOP", "TRY"}
+
+
+def currency_in_header(header: str) -> str | None:
+    """The currency's code or symbol: ``ARS`` of ``Total (ARS)``, ``EUR`` of ``total_eur``."""
+    for inside in _BRACKETED.findall(header):
+        name = inside.removeprefix("in ").strip()
+        if name.upper() in NAMES and len(name) == 3:
+            return str(name.upper())
+        if name in NAMES:
+            return str(name)
+    for symbol in sorted((*SHARED_SYMBOLS, *NAMES), key=len, reverse=True):
+        if not symbol[0].isalpha() and not symbol.isascii() and symbol in header:
+            return symbol
+    if header.rstrip().endswith("$"):
+        return "$"
+    word = _last_word(header)
+    if word is not None and word.upper() in NAMES and word.upper() not in _WORDS:
+        return word.upper()
+    return None
+
+
+def holds_cents(header: str) -> bool:
+    """Whether the amounts below are already in cents: ``unit_price_cents``, ``Total (cents)``."""
+    return _CENTS.search(header) is not None
+
+
+def zone_in_header(header: str) -> str | None:
+    """The time zone's name: ``UTC`` of ``Created (UTC)``, of ``created_at_utc``."""
+    for inside in _BRACKETED.findall(header):
+        if find_zone(inside) is not None:
+            return str(inside)
+    word = _last_word(header)
+    return word.upper() if word is not None and word.upper() in ABBREVIATIONS else None
+
+
+def _last_word(header: str) -> str | None:
+    """The last word, where it is set off by its case: ``USD`` of ``Total USD``, of ``total_usd``.
+
+    In a header of capitals alone any word could look like a code, so that only a name of several
+    words in small letters, joined with underscores, or a word in capitals among others counts.
+    """
+    found = _LAST_WORD.search(header.strip())
+    if found is None or found.start(1) == 0:
+        return None
+    word = found.group(1)
+    before = header[: found.start(1)]
+    snake = word.islower() and header[found.start(1) - 1] == "_"
+    camel = word.istitle() and before[-1:].islower()
+    capital = word.isupper() and any(char.islower() for char in before)
+    return word if snake or camel or capital else None

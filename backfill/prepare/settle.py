@@ -1,0 +1,111 @@
+"""How each column is read: settled by the user's options, by what the survey proved, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backfill.errors import UsageError
+from backfill.prepare import convert
+from backfill.prepare.drafting.by_source import Reading
+from backfill.prepare.mapping import fields
+from backfill.prepare.number_styles import contradicted_cents, header_currencies, number_style
+from backfill.prepare.survey import Surveyed
+from backfill.settings import ImportSettings
+
+
+def readings(surveyed: Sequence[Surveyed], settings: ImportSettings) -> list[Reading]:
+    """The style of each source's columns.
+
+    A column that proves nothing by itself follows the same column of the other sources of its
+    format, and then its source's other columns of the same kind as far as they can prove it.
+
+    :raises UsageError: a column can be read two ways; the message names the option that settles it.
+    :raises MappingError: a header says cents, and its amounts have decimals.
+    """
+    result = []
+    for one in surveyed:
+        series = [other for other in surveyed if other.mapping.format == one.mapping.format]
+        contradiction = contradicted_cents(one.numbers, one.mapping, one.table.source)
+        if contradiction is not None:
+            raise contradiction
+        one.numbers = {name: _enough(one, name, series, settings) for name in one.numbers}
+        result.append(
+            Reading(
+                label=one.table.source,
+                mapping=one.mapping,
+                times={name: _time_style(one, name, series, settings) for name in one.times},
+                numbers={name: _number_style(one, name, settings) for name in one.numbers},
+                currencies=header_currencies(one.mapping),
+            )
+        )
+    return result
+
+
+# --- numbers --------------------------------------------------------------------------------
+
+
+def _enough(
+    one: Surveyed, name: str, series: Sequence[Surveyed], settings: ImportSettings
+) -> convert.MarkEvidence:
+    """The evidence of a column, with that of other columns where it needs them."""
+    evidence = one.numbers[name]
+    if number_style(name, evidence, one.mapping, settings).ambiguous:
+        for other in series:
+            if other is not one and name in other.numbers:
+                evidence = evidence | other.numbers[name]
+    if not number_style(name, evidence, one.mapping, settings).ambiguous:
+        return evidence
+    beside = convert.MarkEvidence()
+    for other in series:
+        for field in fields.MONEY_FIELDS:
+            if field != name and field in other.numbers:
+                beside = beside | other.numbers[field]
+    return evidence.borrowed(beside) if name in fields.MONEY_FIELDS else evidence
+
+
+def _number_style(one: Surveyed, name: str, settings: ImportSettings) -> convert.NumberStyle:
+    evidence = one.numbers[name]
+    style = number_style(name, evidence, one.mapping, settings)
+    if not style.ambiguous:
+        return style
+    both = evidence.point is not None and evidence.comma is not None
+    why = (
+        f"the column has both a decimal point ({evidence.point!r}) and a decimal comma "
+        f"({evidence.comma!r})"
+        if both
+        else "nothing proves whether its mark groups thousands or stands before decimals"
+    )
+    raise UsageError(
+        f"{one.table.source}: column {one.mapping.column_of(name)!r}: {evidence.undecided!r} can "
+        f"be read two ways: {why}",
+        hint="say which mark stands before decimals: --decimal-mark point or --decimal-mark comma",
+    )
+
+
+# --- times ----------------------------------------------------------------------------------
+
+
+def _time_style(
+    one: Surveyed, name: str, series: Sequence[Surveyed], settings: ImportSettings
+) -> convert.TimeStyle:
+    date_order = settings.date_order
+    evidence = one.times[name]
+    style = evidence.settle(date_order)
+    if style.ambiguous:
+        for also in one.times.values():
+            evidence = evidence | also
+        style = evidence.settle(date_order)
+    if style.ambiguous:
+        for other in series:
+            if name in other.times:
+                evidence = evidence | other.times[name]
+        style = evidence.settle(date_order)
+    contradicted = date_order is None and style.conflicting and evidence.undecided is not None
+    if style.ambiguous or contradicted:
+        why = " (other dates have the month first, and others the day)" if contradicted else ""
+        raise UsageError(
+            f"{one.table.source}: column {one.mapping.column_of(name)!r}: day and month cannot be "
+            f"told apart in dates like {evidence.undecided!r}{why}",
+            hint="say which comes first: --date-order mdy (month first) or --date-order dmy",
+        )
+    return style

@@ -1,0 +1,91 @@
+"""How the columns of an export are read: what their values prove, and what options settle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backfill.errors import UsageError
+from tests.prepare.preparing import Prepared, csv_text, prepared
+
+HEADER = (
+    "reference_id", "created_at", "profile_name", "item_name",
+    "item_quantity", "item_each_price", "total",
+)  # fmt: skip
+
+
+def read(
+    folder: Path, *rows: tuple[str, ...], header: tuple[str, ...] = HEADER, **settings: Any
+) -> Prepared:
+    export = folder / "orders.csv"
+    export.write_text(csv_text(header, *rows), encoding="utf-8")
+    return prepared(export, **settings)
+
+
+def order(number: int, quantity: str, each: str, total: str) -> tuple[str, ...]:
+    return (str(number), "2021-04-05", "Ada", "Tea", quantity, each, total)
+
+
+def test_arithmetic_proves_the_decimal_mark_of_a_formatted_column(tmp_path: Path) -> None:
+    """$89.500 is 89500, because 2 pieces at 44750.00 are."""
+    found = read(tmp_path, order(1, "2", "44750.00", "$89.500"), order(2, "1", "10.50", "$10"))
+    assert found.bodies["1"]["total_cents"] == 8950000
+
+
+def test_an_undecided_amount_asks_for_the_decimal_mark(tmp_path: Path) -> None:
+    """Nothing proves what 1.500 is, so the option that settles it is named, and settles it."""
+    rows = [order(1, "1", "1.500", "1.500")]
+    with pytest.raises(UsageError) as raised:
+        read(tmp_path, *rows)
+    assert "'1.500' can be read two ways" in str(raised.value)
+    assert "--decimal-mark" in (raised.value.hint or "")
+    assert read(tmp_path, *rows, decimal_mark="comma").bodies["1"]["total_cents"] == 150000
+    assert read(tmp_path, *rows, decimal_mark="point").bodies["1"]["total_cents"] == 150
+
+
+def test_the_decimal_mark_of_quantities_is_settled_too(tmp_path: Path) -> None:
+    """1.000 pieces at 2.50 are a thousand where the total says so."""
+    found = read(tmp_path, order(1, "1.000", "2.50", "2500.00"))
+    assert found.lines("1") == [("Tea", 1000, 250000)]
+    with pytest.raises(UsageError, match="item_quantity"):
+        read(tmp_path, order(1, "1.000", "2.50", "2600.00"))
+
+
+def test_yen_are_read_as_whole_numbers(tmp_path: Path) -> None:
+    """A currency without decimals has marks for thousands only, and goes out in hundredths."""
+    found = read(tmp_path, order(1, "1", "2,800", "2,800"), currency="JPY")
+    assert found.bodies["1"]["total_cents"] == 280000
+
+
+def test_a_header_that_says_cents_is_believed(tmp_path: Path) -> None:
+    """Its amounts are taken as cents; amounts with decimals contradict it."""
+    header = (*HEADER[:5], "price_cents", "total_cents")
+    options = {"map": (("item_each_price", "price_cents"), ("total", "total_cents"))}
+    found = read(tmp_path, order(1, "2", "350", "700"), header=header, **options)
+    assert found.lines("1") == [("Tea", 2, 700)]
+    assert found.bodies["1"]["total_cents"] == 700
+    with pytest.raises(UsageError, match="says cents"):
+        read(tmp_path, order(1, "2", "3.50", "7.00"), header=header, **options)
+
+
+def test_every_amount_must_be_in_the_currency_of_the_import(tmp_path: Path) -> None:
+    """Against a currency column that says otherwise, on a later line, and in a header."""
+    header = (*HEADER, "currency")
+    found = read(
+        tmp_path,
+        (*order(1, "1", "£5.00", "£5.00"), "USD"),
+        (*order(2, "1", "$5.00", "$9.00"), ""),
+        ("2", "2021-04-05", "Ada", "Cup", "1", "£4.00", "", ""),
+        (*order(3, "1", "$5.00", "$5.00"), "usd"),
+        header=header,
+    )
+    assert found.rejected == {"1": "other_currency", "2": "other_currency"}
+    named = read(
+        tmp_path,
+        order(1, "1", "5.00", "5.00"),
+        header=(*HEADER[:6], "Total (ARS)"),
+        map=(("total", "Total (ARS)"),),
+    )
+    assert named.rejected == {"1": "other_currency"}
