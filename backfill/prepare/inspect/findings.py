@@ -23,7 +23,8 @@ from backfill.prepare.convert.cells import clean
 from backfill.prepare.decisions import decisions
 from backfill.prepare.grouping.keyless import KeylessRows
 from backfill.prepare.mapping import fields, formats
-from backfill.prepare.mapping.build import MUST_BE_DECIDED, lacks
+from backfill.prepare.mapping.completeness import lacks
+from backfill.prepare.mapping.field_names import MUST_BE_DECIDED
 from backfill.prepare.mapping.guess import Guess
 from backfill.prepare.mapping.twins import Twins
 from backfill.prepare.number_styles import (

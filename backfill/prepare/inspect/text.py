@@ -13,7 +13,7 @@ from backfill.checkpoint.decisions import Decision, SettledBy
 from backfill.prepare.convert.cells import one_line
 from backfill.prepare.inspect.findings import Inspection, Series
 from backfill.prepare.mapping import fields, formats
-from backfill.prepare.mapping.build import lacks
+from backfill.prepare.mapping.completeness import lacks
 from backfill.prepare.mapping.guess import column_key
 from backfill.prepare.mapping.mapping_file import mapping_toml
 from backfill.prepare.number_styles import number_style

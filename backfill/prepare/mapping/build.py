@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import shlex
 from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
@@ -17,51 +16,25 @@ from typing import Final
 from backfill.checkpoint.decisions import SettledBy
 from backfill.errors import MappingError
 from backfill.prepare.mapping import formats
+from backfill.prepare.mapping.completeness import incomplete, lacks, quoted
+from backfill.prepare.mapping.field_names import (
+    ACCOUNT_FIELDS,
+    FIELDS,
+    LINE_FIELDS,
+    MUST_BE_DECIDED,
+    ORDER_FIELDS,
+    ORDER_KEY,
+)
 from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderKey, OrderValues, RowRule
 from backfill.prepare.mapping.guess import Guess, column_key
 from backfill.prepare.mapping.packed import PackedColumns
 from backfill.prepare.mapping.spec import Spec, parse_spec
 
-TIME_FIELDS: Final = (
-    "created_at",
-    "invoiced_at",
-    "paid_at",
-    "shipped_at",
-    "refunded_at",
-    "cancelled_at",
-)
-ORDER_FIELDS: Final = (
-    "reference_id",
-    *TIME_FIELDS,
-    "description",
-    "profile_name",
-    "profile_phone_number",
-    "profile_email",
-    "profile_shipping_address_raw",
-    "total",
-    "currency",
-    "status",
-    "shipping_link",
-    "shipping_state",
-)
-ACCOUNT_FIELDS: Final = ("connect_id", "user_id", "affiliate")
-LINE_FIELDS: Final = ("item_name", "item_quantity", "item_each_price", "item_price")
-MONEY_FIELDS: Final = ("total", "item_each_price", "item_price")
-NUMBER_FIELDS: Final = ("item_quantity", *MONEY_FIELDS)
-#: The name of the time zone that the row's naive times are in.
-ZONE: Final = "zone"
-#: All that can be mapped.
-FIELDS: Final = (*ORDER_FIELDS, *ACCOUNT_FIELDS, *LINE_FIELDS, ZONE)
-
-#: Fields that change what is sent, or whether: a guess at one of them is never passed over.
-MUST_BE_DECIDED: Final = ("cancelled_at", "status", "total", "currency", *LINE_FIELDS)
-
-_ORDER_KEY: Final = "reference_id"
 #: Taken from any export that bears them. ``user_id`` is not: other platforms call their own
 #: customers so, and orders would land in a stranger's account.
 _FREE_ACCOUNT_FIELDS: Final = ("connect_id", "affiliate")
 #: Fields whose text is digits, where Excel users write an apostrophe in front.
-_DIGIT_FIELDS: Final = (_ORDER_KEY, "profile_phone_number", "connect_id", "user_id")
+_DIGIT_FIELDS: Final = (ORDER_KEY, "profile_phone_number", "connect_id", "user_id")
 _DIGIT_COLUMNS: Final = re.compile(r"zip|post(al)? ?-?_?code|postcode|\bplz\b|phone|\btel", re.I)
 
 
@@ -105,7 +78,7 @@ class Mapping:
     def with_choices(self) -> tuple[str, ...]:
         """An order's own fields that are the first that is not blank of several columns."""
         own = (*ORDER_FIELDS, *ACCOUNT_FIELDS)
-        mapped = (each for each in own if each in self.specs and each != _ORDER_KEY)
+        mapped = (each for each in own if each in self.specs and each != ORDER_KEY)
         return tuple(each for each in mapped if len(self.specs[each].choices) > 1)
 
     def column_of(self, field: str) -> str:
@@ -152,7 +125,7 @@ def build_mapping(
     if mapping_file is not None:
         format = formats.load(mapping_file)
     finder = _Finder(columns, format, elsewhere)
-    wanted = (_ORDER_KEY, *LINE_FIELDS) if items else FIELDS
+    wanted = (ORDER_KEY, *LINE_FIELDS) if items else FIELDS
     if mapping_file is not None:
         specs = _from_file(format, finder, mapping_file)
     else:
@@ -293,7 +266,7 @@ class _Finder:
             return found[0]
         if found:
             raise MappingError(
-                f"{where}: {name!r} could be any of the columns {_quoted(found)}",
+                f"{where}: {name!r} could be any of the columns {quoted(found)}",
                 hint="write the column's name exactly",
             )
         if column_key(name) in self._elsewhere:
@@ -307,7 +280,7 @@ class _Finder:
         meant = f"did you mean {by_lower[close[0]]!r}? " if close else ""
         return MappingError(
             f"{where}: there is no column {name!r}",
-            hint=f"{meant}the columns are {_quoted(self.columns)}",
+            hint=f"{meant}the columns are {quoted(self.columns)}",
         )
 
 
@@ -365,75 +338,6 @@ def _loose_spec(text: str, finder: _Finder, where: str) -> Spec | None:
     return spec
 
 
-def lacks(
-    mapped: Collection[str],
-    *,
-    items: bool = False,
-    with_items: bool = False,
-    left_out: Collection[str] = (),
-) -> list[str]:
-    """What no order can do without and is not among the ``mapped`` fields, in words.
-
-    :param with_items: the orders' lines are in another export.
-    :param left_out: fields that the user wants to be without; one of the times will do.
-    """
-    lacking = []
-    if _ORDER_KEY not in mapped:
-        lacking.append("reference_id (the order key)")
-    if not items and not any(each in mapped or each in left_out for each in TIME_FIELDS):
-        lacking.append("created_at (or another time; --map created_at= goes without)")
-    if items or with_items:
-        return lacking
-    priced = any(each in mapped or each in left_out for each in MONEY_FIELDS)
-    if not priced and "item_name" not in mapped:
-        lacking.append("item_name, with item_price or item_each_price (or total)")
-    elif not priced:
-        lacking.append("item_price or item_each_price (or total)")
-    return lacking
-
-
-def incomplete(
-    lacking: Sequence[str], guesses: Map[str, Guess], format: Format, columns: Sequence[str]
-) -> MappingError:
-    """The refusal of an export whose columns are not all decided, with the options that do."""
-    problems = []
-    near = formats.nearest(columns) if format.name == formats.UNKNOWN else None
-    if format.name == formats.UNKNOWN:
-        if near is not None:
-            missing = _quoted(near.missing(columns))
-            problems.append(f"this looks like {near.title}, but lacks its columns {missing}")
-        elif lacking:
-            problems.append(f"no known platform has the columns {_quoted(columns, most=12)}")
-    elif lacking:
-        problems.append(f"this looks like {format.title}, but columns that it needs are missing")
-    if lacking:
-        problems.append(f"nothing is mapped to {', nor to '.join(lacking)}")
-    if guesses:
-        shown = ", ".join(f"{each} ({found.spec})" for each, found in guesses.items())
-        problems.append(f"columns are only guessed for {shown}")
-    return MappingError("; ".join(problems), hint=_how_to_decide(guesses, near))
-
-
-def _how_to_decide(guesses: Map[str, Guess], near: Format | None) -> str:
-    ways = []
-    if near is not None:
-        ways.append(f"if it is {near.title}, give --format {near.name} and --map what is missing")
-    if guesses:
-        options = " ".join(
-            f"--map {shlex.quote(f'{each}={found.spec}')}" for each, found in guesses.items()
-        )
-        field = next((each for each in MUST_BE_DECIDED if each in guesses), next(iter(guesses)))
-        ways.append(
-            f"'backfill inspect FILE' shows why; --accept-guesses uses them all, {options} says "
-            f"the same one by one, --map {field}= goes without {field}"
-        )
-    ways.append(
-        "'backfill inspect FILE --write-mapping mapping.toml' writes a mapping to edit for "
-        "--mapping mapping.toml"
-    )
-    return "; ".join(ways)
-
-
 def _rules_that_apply(rules: Sequence[RowRule], finder: _Finder) -> tuple[RowRule, ...]:
     """The rules whose columns are all there, with the columns as the export names them."""
     applying = []
@@ -457,8 +361,3 @@ def _digit_columns(specs: Map[str, Spec]) -> set[str]:
         for column in spec.columns
         if _DIGIT_COLUMNS.search(column)
     }
-
-
-def _quoted(names: Sequence[str], most: int = 40) -> str:
-    shown = ", ".join(map(repr, names[:most]))
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

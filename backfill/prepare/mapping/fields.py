@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from backfill.prepare.convert.cells import clean, without_text_marker
 from backfill.prepare.mapping import packed
-from backfill.prepare.mapping.build import (
+from backfill.prepare.mapping.build import Mapping, build_mapping
+from backfill.prepare.mapping.field_names import (
     ACCOUNT_FIELDS,
     FIELDS,
     LINE_FIELDS,
@@ -25,8 +26,6 @@ from backfill.prepare.mapping.build import (
     ORDER_FIELDS,
     TIME_FIELDS,
     ZONE,
-    Mapping,
-    build_mapping,
 )
 from backfill.prepare.mapping.formats import Condition, RowRule
 from backfill.prepare.mapping.mapping_file import mapping_toml

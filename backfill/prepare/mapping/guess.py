@@ -17,6 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from backfill.prepare.mapping.spec import parse_spec
+
 #: Rows of a sample that are looked at.
 SAMPLE_ROWS = 500
 #: The share of a column's values that must look right for its name to be believed.
@@ -99,6 +101,8 @@ def guess(
     for field, spec in _joined_columns(columns).items():
         if field not in found or seen.is_empty(found[field].spec) or found[field].spec in spec:
             found[field] = Guess(spec, "the names of its columns")
+            parts = set(parse_spec(spec).columns)
+            found = {name: each for name, each in found.items() if each.spec not in parts}
     return {field: found[field] for field in _fields() if field in found}
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping as Map
 
 from backfill.prepare.convert.cells import one_line
 from backfill.prepare.mapping import formats
-from backfill.prepare.mapping.build import FIELDS, Mapping
+from backfill.prepare.mapping.build import Mapping
+from backfill.prepare.mapping.field_names import FIELDS
 from backfill.prepare.mapping.formats import Condition, RowRule
 from backfill.prepare.mapping.packed import PackedColumns
 

@@ -1,0 +1,69 @@
+"""Guesses at the columns of exports that no platform fits, in the languages that shops write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backfill.errors import MappingError
+from tests.prepare.preparing import csv_text, prepared
+
+#: Order key, time, first and last name, street, post code, city, item, pieces, price, affiliate.
+HEADERS = {
+    "English": "Order Number;Order Date;First Name;Last Name;Street;Zip Code;City;Product;"
+    "Quantity;Unit Price;Order Total;Distributor",
+    "German": "Bestellnummer;Bestelldatum;Vorname;Nachname;Straße;PLZ;Ort;Artikel;"
+    "Menge;Einzelpreis;Gesamtbetrag;Vertriebspartner",
+    "French": "N° de commande;Date de commande;Prénom;Nom;Rue;Code postal;Ville;Produit;"
+    "Quantité;Prix unitaire;Total TTC;Conseillère",
+    "Spanish": "Nº de pedido;Fecha del pedido;Nombre;Apellidos;Calle;Código postal;Ciudad;"
+    "Producto;Cantidad;Precio unitario;Importe total;Distribuidor",
+    "Portuguese": "Número do pedido;Data do pedido;Nome;Sobrenome;Rua;CEP;Cidade;Produto;"
+    "Quantidade;Preço unitário;Valor total;Parceiro",
+    "Italian": "Numero ordine;Data ordine;Nome;Cognome;Via;CAP;Città;Prodotto;"
+    "Quantità;Prezzo unitario;Totale ordine;Consulente",
+    "Dutch": "Ordernummer;Orderdatum;Voornaam;Achternaam;Straat;Postcode;Plaats;Product;"
+    "Aantal;Stuksprijs;Totaalbedrag;Adviseur",
+}
+
+
+@pytest.mark.parametrize("language", HEADERS)
+def test_names_in_seven_languages(tmp_path: Path, language: str) -> None:
+    """Accepted guesses make whole orders: names and addresses of several columns, the affiliate."""
+    export = tmp_path / "orders.csv"
+    customer = ["Ann", "Lee", "Hill Rd 7", "83701", "Boise"]
+    export.write_text(
+        csv_text(
+            HEADERS[language].split(";"),
+            ["F-1", "2022-01-13", *customer, "Lamp", 2, "20.00", "45.00", "Kim"],
+            ["F-1", "2022-01-13", *customer, "Bulb", 1, "5.00", "45.00", "Kim"],
+            ["F-2", "2022-01-14", *customer, "Bulb", 3, "5.00", "15.00", "Kim"],
+        ),
+        encoding="utf-8",
+    )
+    affiliates = tmp_path / "affiliates.csv"
+    affiliates.write_text("affiliate,connect_id\nKim,A7\n", encoding="utf-8")
+    with pytest.raises(MappingError, match="only guessed: reference_id"):
+        prepared(export, connect_id=None, affiliates=affiliates)
+    found = prepared(export, connect_id=None, affiliates=affiliates, accept_guesses=True)
+    body = found.bodies["F-1"]
+    assert body["profile_name"] == "Ann Lee"
+    assert body["profile_shipping_address_raw"] == "Hill Rd 7, Boise 83701"
+    assert found.lines("F-1") == [("Lamp", 2, 4000), ("Bulb", 1, 500)]
+    assert body["total_cents"] == 4500
+    assert {order["account_id"] for order in found.orders} == {"A7"}
+
+
+def test_a_column_of_the_address_is_no_status(tmp_path: Path) -> None:
+    """A column serves one field: ``State`` beside a street and a city is part of the address."""
+    export = tmp_path / "orders.csv"
+    export.write_text(
+        csv_text(
+            ["Order No", "Date", "Customer", "Street", "City", "State", "Item", "Amount"],
+            ["F-1", "2022-01-13", "Ann Lee", "7 Hill Rd", "Boise", "Idaho", "Lamp", "20.00"],
+        ),
+        encoding="utf-8",
+    )
+    body = prepared(export, accept_guesses=True).bodies["F-1"]
+    assert body["profile_shipping_address_raw"] == "7 Hill Rd, Boise, Idaho"
