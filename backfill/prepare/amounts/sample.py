@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Final
 
 import numpy as np
@@ -62,13 +64,15 @@ class MoneySample:
             return None
         cells = pa.concat_tables(self._cells)
         texts = {name: clean(one_array(cells[name]), self.mapping.blank) for name in self.columns}
-        evidence = convert.MarkEvidence()
-        for text in texts.values():
-            evidence = evidence | convert.survey_numbers(text)
-        style = evidence.settle()
-        if style.ambiguous:
-            return None
-        read = {name: in_cents(text, style)[kept] for name, text in texts.items()}
+        marks = {name: convert.survey_numbers(text) for name, text in texts.items()}
+        together = reduce(or_, marks.values())
+        read = {}
+        for name, text in texts.items():
+            style = marks[name].settle()
+            if style.ambiguous:
+                style = together.settle()
+            if not style.ambiguous:
+                read[name] = in_cents(text, style)[kept]
         quantity = None
         if "item_quantity" in self.mapping.specs:
             counted = convert.quantities(one_array(pa.chunked_array(self._quantities)))
