@@ -6,6 +6,7 @@ makes no call for one who has not (documentation page "Enable Connect Orders & T
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.errors import SourceError, UsageError
+from backfill.job_folder.kept_rows import RAGGED, ROW
+from backfill.prepare.reading.sources import open_sources
 from backfill.settings import ImportSettings
 
 if TYPE_CHECKING:
@@ -54,30 +57,21 @@ class Affiliates:
 
     @classmethod
     def read(cls, path: Path | None) -> Affiliates:
-        """Read the CSV of the contract: ``affiliate``, then ``connect_id`` or ``user_id``.
+        """Read a list with the columns ``affiliate``, and ``connect_id`` or ``user_id``.
+
+        It is read as exports are: delimited text or a workbook, in any encoding.
 
         :raises UsageError: the file is missing, or a column of it is.
-        :raises SourceError: a line of it is not usable.
+        :raises SourceError: a row of it is not usable.
         """
         if path is None:
             return cls()
-        import pandas as pd
-
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        except FileNotFoundError as exc:
-            raise UsageError(
-                f"{path}: there is no such file of affiliates", hint="check --affiliates"
-            ) from exc
-        except (ValueError, OSError) as exc:
-            raise SourceError(path, f"cannot be read as CSV ({exc})") from exc
-        table.columns = table.columns.str.strip().str.lower()
-        table = table.apply(lambda column: column.str.strip())
+        table = _read(path)
         if "affiliate" not in table or not {"connect_id", "user_id"} & set(table.columns):
             raise UsageError(
                 f"{path}: needs the columns affiliate, and connect_id or user_id; "
-                f"it has {', '.join(table.columns)}",
-                hint="name the columns so in the file's first line",
+                f"it has {', '.join(name for name in table.columns if name != ROW)}",
+                hint="name the columns so in the file's first row",
             )
         return cls(_checked(path, table))
 
@@ -125,8 +119,43 @@ class Affiliates:
         )
 
 
+def _read(path: Path) -> pd.DataFrame:
+    """The list as text, column names in lower case, with the column ``_row``."""
+    import pandas as pd
+
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file of affiliates", hint="check --affiliates")
+    try:
+        readers = open_sources([path], sheet=None, taken={}, knows=_header_score)
+    except UsageError as exc:  # its advice is about an export's options
+        raise UsageError(exc.message, hint="save the list as UTF-8 or as .xlsx") from exc
+    if len(readers) > 1:
+        raise UsageError(
+            f"{path}: has several tables that may be the list of affiliates",
+            hint="keep the one with the affiliates",
+        )
+    table = pd.concat(list(readers[0].batches()), ignore_index=True)
+    ragged = table.pop(RAGGED).to_numpy(dtype=bool)
+    if ragged.any():
+        row = table[ROW].iloc[int(ragged.argmax())]
+        raise SourceError(
+            path,
+            f"row {row} does not have as many cells as the header",
+            hint="correct that row and run the command again",
+        )
+    names = {name: str(name).strip().lower() for name in table.columns if name != ROW}
+    texts = {new: table[old].astype(str).fillna("").str.strip() for old, new in names.items()}
+    return pd.DataFrame({**texts, ROW: table[ROW]})
+
+
+def _header_score(cells: Sequence[str]) -> float:
+    """How sure it is that a row is the header of a list of affiliates."""
+    known = {"affiliate", "connect_id", "user_id", "connected"}
+    return len(known & {cell.strip().lower() for cell in cells}) / max(1, len(cells))
+
+
 def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """One line an affiliate, with ``header``, ``account``, ``connected`` and ``asked``."""
+    """One row per affiliate, with ``header``, ``account``, ``connected`` and ``asked``."""
     import pandas as pd
 
     blank = pd.Series("", index=table.index)
@@ -144,9 +173,9 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     }
     for trouble, where in troubles.items():
         if where.any():
-            line = int(where.to_numpy().argmax())
+            row = table[ROW].iloc[int(where.to_numpy().argmax())]
             raise SourceError(
-                path, f"row {line + 2} {trouble}", hint="mend that row and run the command again"
+                path, f"row {row} {trouble}", hint="correct that row and run the command again"
             )
     account = connect.where(connect != "", user)
     header = (connect != "").map({True: CONNECT_HEADER, False: USER_HEADER})

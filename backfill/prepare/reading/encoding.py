@@ -32,6 +32,7 @@ _ENOUGH_BAD_BYTES = 1000
 _SAMPLE_BYTES = 1 << 16
 _MOST_ODD = 0.02
 _LEAST_WORDS = 0.9
+_MOST_WORDS_OF_A_RIVAL = 0.7
 
 #: Letters outside ASCII by language, for the encodings in which exports of that language come.
 _WESTERN = (
@@ -77,9 +78,11 @@ _OLD = ("mac-roman", "cp850")
 _WRITTEN_TOGETHER = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "FULLWIDTH"}
 _WORD = re.compile(r"[^\s\d!-/:-@[-`{-~]+")
 """Up to white space, a digit or ASCII punctuation."""
+_PARTS = re.compile("[’‘–—]")
 _SYMBOL_IN_WORD = re.compile(
     r"[^\W\d_](?:[^\w‘’“”„‚«»‹›–—…™®©°·¿¡ªº\xa0]|[–—](?=[a-z]))"
     r"|[^\w‘’“”„‚«»‹›–—…™®©°·•¿¡ªº\xa0](?=[^\W\d_])"
+    r"|[^\W\d_][„‚‹]|[”›](?=[^\W\d_])"  # a quote that opens behind a letter, or closes before one
 )
 """Next to a letter, a symbol that is neither punctuation nor a mark of trade."""
 
@@ -234,6 +237,18 @@ def told_by_words(source: str, cells: Sequence[bytes]) -> Encoding:
             ),
         )
     shown = fine or sorted(readings, key=lambda text: -words[text])
+    western = next((text for text in shown if readings[text] == "windows-1252"), None)
+    if not fine and western is not None and _is_mixed_western(western, readings):
+        return Encoding(
+            "windows-1252",
+            SettledBy.DEFAULT,
+            Evidence(
+                supporting=len(cells),
+                example=western.split("\n")[0].strip(),
+                note="different cells that are not ASCII: words of several Western languages;"
+                " no other encoding reads as words of one language",
+            ),
+        )
     samples = "; ".join(f"{readings[text]}: {_excerpt(text)}" for text in shown[:4])
     raise UsageError(
         f"{source}: the text is not UTF-8, and its encoding is not certain ({samples})",
@@ -258,20 +273,52 @@ def _readings(cells: bytes) -> Iterator[tuple[str, str]]:
 def _share_of_words(text: str, encoding: str) -> float:
     """The share of the words with letters outside ASCII that one language explains; 0 where
     some cannot be words at all."""
-    words = [word for word in _WORD.findall(text) if not word.isascii()]
-    if any(map(_is_litter, text)) or sum(map(_is_odd, words)) > _MOST_ODD * len(words):
+    if _looks_broken(text):
         return 0.0
-    letters = [
-        {letter.lower()[0] for letter in word if letter.isalpha() and not letter.isascii()}
-        for word in words
-    ]
-    letters = [each for each in letters if each]
+    letters = _foreign_letters(text)
     if encoding in _EAST_ASIAN:
-        found = [letter for word in words for letter in word if not letter.isascii()]
+        found = [letter for word in _words(text) for letter in word if not letter.isascii()]
         return sum(map(_EAST_ASIAN[encoding], found)) / max(1, len(found))
     alphabets = _LANGUAGES.get(encoding, ())
     explained = [sum(each <= set(alphabet) for each in letters) for alphabet in alphabets]
     return max(explained, default=0) / len(letters) if letters else float(bool(alphabets))
+
+
+def _words(text: str) -> list[str]:
+    """The words with characters outside ASCII."""
+    return [word for word in _WORD.findall(text) if not word.isascii()]
+
+
+def _looks_broken(text: str) -> bool:
+    """Whether some of the words cannot be words at all."""
+    words = _words(text)
+    return any(map(_is_litter, text)) or sum(map(_is_odd, words)) > _MOST_ODD * len(words)
+
+
+def _foreign_letters(text: str) -> list[set[str]]:
+    """The letters outside ASCII of each word that has some, in lower case."""
+    letters = (
+        {letter.lower()[0] for letter in word if letter.isalpha() and not letter.isascii()}
+        for word in _words(text)
+    )
+    return [each for each in letters if each]
+
+
+def _is_mixed_western(text: str, readings: Mapping[str, str]) -> bool:
+    """Whether each word of a text belongs to some Western language, and in no other encoding do
+    most of the words belong to some language."""
+
+    def share(text: str, encoding: str) -> float:
+        if _looks_broken(text):
+            return 0.0
+        letters = _foreign_letters(text)
+        alphabets = [set(alphabet) for alphabet in _LANGUAGES.get(encoding, ())]
+        fitting = sum(any(each <= alphabet for alphabet in alphabets) for each in letters)
+        return fitting / max(1, len(letters))
+
+    rivals = [share(other, name) for other, name in readings.items() if other != text]
+    own = share(text, readings[text])
+    return own >= _LEAST_WORDS and max(rivals, default=0.0) <= _MOST_WORDS_OF_A_RIVAL
 
 
 def _is_odd(word: str) -> bool:
@@ -280,11 +327,17 @@ def _is_odd(word: str) -> bool:
     scripts = {unicodedata.name(letter, "?").split()[0] for letter in letters}
     if len(scripts) > 1 and not scripts <= _WRITTEN_TOGETHER:
         return True
-    if letters.lower() != letters.upper() and not (
-        letters.islower() or letters.isupper() or letters[1:].islower()
-    ):
+    if any(map(_is_oddly_cased, _PARTS.split(word))):
         return True
     return bool(_SYMBOL_IN_WORD.search(word)) or "ς" in word[:-1]
+
+
+def _is_oddly_cased(part: str) -> bool:
+    """Whether capitals stand inside a part of a word, as in ``BÈla`` but not in ``O’Brien``."""
+    letters = "".join(filter(str.isalpha, part))
+    return letters.lower() != letters.upper() and not (
+        letters.islower() or letters.isupper() or letters[1:].islower()
+    )
 
 
 def _is_litter(letter: str) -> bool:

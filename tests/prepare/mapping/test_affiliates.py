@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -71,7 +72,9 @@ def test_one_account_for_all_goes_before_everything(tmp_path: Path) -> None:
         ("affiliate,connect_id\nann,\n", "row 2 is connected, and has neither"),
         ("affiliate,connect_id,connected\nann,A1,perhaps\n", "row 2 has a value for connected"),
         ("name,connect_id\nann,A1\n", "needs the columns affiliate"),
-        ("", "cannot be read as CSV"),
+        ("affiliate,connect_id\nann,A1,x\nbea,A2\n", "row 2 does not have as many cells"),
+        ("", "is empty"),
+        ("affiliate,connect_id\n", "has a header and no rows"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, says: str) -> None:
@@ -81,9 +84,31 @@ def test_a_list_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, says:
 
 
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
-    """A path typed wrongly is a mistake in usage; a file that is no text is not."""
+    """A path typed wrongly is a mistake in usage; a file that is no table is not."""
     with pytest.raises(UsageError, match="no such file"):
         Affiliates.read(tmp_path / "nowhere.csv")
-    (tmp_path / "a.csv").write_bytes(b"affiliate,connect_id\n\xff\xfe,A1\n")
-    with pytest.raises(SourceError):
+    (tmp_path / "a.csv").write_bytes(b"%PDF-1.4\n")
+    with pytest.raises(SourceError, match="is a PDF"):
         Affiliates.read(tmp_path / "a.csv")
+
+
+def test_a_list_with_semicolons_in_windows_1252(tmp_path: Path) -> None:
+    """As a spreadsheet in German saves it."""
+    text = "Affiliate;Connect_ID\nGrößer & Söhne;A1\nJörg Weiß;A2\n"
+    (tmp_path / "list.csv").write_bytes(text.encode("cp1252"))
+    none = strings(None, None)
+    found = Affiliates.read(tmp_path / "list.csv").accounts(
+        none, none, strings("Jörg Weiß", "Größer & Söhne"), ImportSettings()
+    )
+    assert found.id.to_pylist() == ["A2", "A1"]
+
+
+def test_a_list_in_a_workbook(tmp_path: Path) -> None:
+    """Typed cells: a number is an id, and FALSE is not connected, also where nobody is."""
+    path = tmp_path / "list.xlsx"
+    rows = [["affiliate", "user_id", "connected"], ["ann", 315, False], ["bea", 316, False]]
+    pd.DataFrame(rows).to_excel(path, header=False, index=False, engine="xlsxwriter")
+    none = strings(None, None)
+    found = Affiliates.read(path).accounts(none, none, strings("ann", "bea"), ImportSettings())
+    assert found.id.to_pylist() == ["315", "316"]
+    assert found.not_connected.tolist() == [True, True]
