@@ -24,6 +24,8 @@ from backfill.prepare.grouping import keyless
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.number_styles import header_currencies, in_cents, number_style
 from backfill.prepare.reading.table import SourceTable
+from backfill.prepare.validation import statuses
+from backfill.prepare.validation.statuses import StatusCounts
 from backfill.settings import ImportSettings
 
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -60,6 +62,9 @@ class ReadSource(Protocol):
 
     @property
     def read(self) -> Sequence[Decision]: ...
+
+    @property
+    def statuses(self) -> StatusCounts: ...
 
     @property
     def keyless(self) -> keyless.KeylessRows: ...
@@ -327,6 +332,7 @@ OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Deci
     _date_orders,
     _decimal_marks,
     _units,
+    statuses.decisions,
 )
 OF_THE_IMPORT: Final[
     Sequence[Callable[[Sequence[ReadSource], ImportSettings], Iterator[Decision]]]

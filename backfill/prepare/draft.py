@@ -43,6 +43,8 @@ class Draft:
     phone: convert.Converted
     total: convert.Converted
     """the total as the export gives it, in cents; null where it gives none"""
+    refunded: convert.Converted
+    """how much of it went back, in cents; null where the export does not say"""
     total_cents: Indices
     """the total that is sent: the export's, else the sum of the lines"""
     lines_cents: Indices
@@ -120,6 +122,13 @@ def draft(
         sources[texts["total"].rows],
         lambda values, source: convert.cents(values, readings[source].number("total")),
     )
+    refunded = by_source(
+        texts[fields.REFUNDED_TOTAL].values,
+        sources[texts[fields.REFUNDED_TOTAL].rows],
+        lambda values, source: convert.cents(
+            values, readings[source].number(fields.REFUNDED_TOTAL)
+        ),
+    )
     lines = line_items(orders, owners, sources, readings, total)
     lines_cents = order_sums(lines)
     return Draft(
@@ -131,6 +140,7 @@ def draft(
         times=times,
         phone=convert.phones(texts["profile_phone_number"].values, settings.region),
         total=total,
+        refunded=refunded,
         total_cents=np.where(present(total.values), numbers(total.values), lines_cents),
         lines_cents=lines_cents,
         lines=lines,

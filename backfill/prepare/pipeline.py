@@ -40,6 +40,7 @@ from backfill.prepare.validation.rules import (
     UNUSED_COLUMN,
     severities,
 )
+from backfill.prepare.validation.statuses import StatusValues, settle
 from backfill.prepare.validation.validate import Validated, validate
 from backfill.prepare.validation.violations import Context
 from backfill.progress import Progress, Stage
@@ -66,7 +67,8 @@ def prepare(
 
     :param known: labels of the job's earlier sources, with the SHA-256 of each.
     :param sha256: tells a file's SHA-256, for whoever knows it already.
-    :raises UsageError: an option, a mapping or a date order is missing or wrong.
+    :raises UsageError: an option, a mapping, a date order or the meaning of a status is missing
+        or wrong.
     :raises SourceError: an export cannot be read.
     :raises StorageError: the job folder cannot be written.
     :raises BooksDoNotBalance: a row that was read is in no order and in no list.
@@ -78,13 +80,21 @@ def prepare(
         row_books = RowBooks([source.reader.table.source for source in sources])
         surveyed, plan = survey(sources, folder, stage, row_books)
     read_as = readings(surveyed, settings)
+    status_values = settle(surveyed, settings)
     rows = sum(one.rows for one in surveyed)
     incoming = Incoming(folder)
     try:
         with progress.stage("preparing", total=rows, unit="rows") as stage:
             batches = _batches(surveyed, folder, incoming, stage, row_books)
             chunks = _drafted(
-                ahead(batches), plan, folder, read_as, affiliates, settings, row_books
+                ahead(batches),
+                plan,
+                folder,
+                read_as,
+                affiliates,
+                settings,
+                row_books,
+                status_values,
             )
 
             def write(validated: Validated) -> None:
@@ -179,6 +189,7 @@ def _drafted(
     affiliates: Affiliates,
     settings: ImportSettings,
     books: RowBooks,
+    statuses: Sequence[StatusValues],
 ) -> Iterator[tuple[Draft, Context]]:
     """Rows to orders, and orders to converted columns; a chunk at a time."""
     moment = datetime.now(UTC).replace(microsecond=0)
@@ -186,7 +197,7 @@ def _drafted(
         taken, copies = take_once(orders, plan)
         if len(copies.repeated):
             books.copies(orders.rows, taken.rows)
-        context = Context(settings, moment, *copies, plan.held_back(taken.rows))
+        context = Context(settings, moment, statuses, *copies, plan.held_back(taken.rows))
         yield draft(taken, read_as, affiliates, settings), context
 
 

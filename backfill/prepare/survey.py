@@ -28,11 +28,14 @@ from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
+from backfill.prepare.mapping.statuses import STATUS_FIELDS
 from backfill.prepare.mapping.twins import Twins
 from backfill.prepare.number_styles import Evidences, look_at_numbers, moved
 from backfill.prepare.reading.table import SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource
 from backfill.prepare.validation.rules import IGNORED_ROW
+from backfill.prepare.validation.statuses import StatusCounts
+from backfill.prepare.validation.statuses import count as count_statuses
 from backfill.progress import Stage
 
 
@@ -48,6 +51,7 @@ class Surveyed:
     read: tuple[Decision, ...] = ()
     """what the reader decided: encoding, quoting, header, sheet"""
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
+    statuses: StatusCounts = field(default_factory=dict)
     numbers: Evidences = field(default_factory=dict)
     """of the amounts and the quantities"""
     keyless: KeylessRows = field(default_factory=lambda: KeylessRows(0, 0, None))
@@ -96,6 +100,7 @@ def survey(
                     continuing(mapping, batch, taken),
                 )
                 _look(one, taken)
+                count_statuses(one.statuses, narrow, taken)
                 sample.add(batch)
                 twins.add(batch)
                 if not have_totals:
@@ -135,7 +140,7 @@ def _look(one: Surveyed, rows: pa.Table) -> None:
 
 def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
     """The mapping without what the first reading does not look at; one row stays one row."""
-    wanted = {"reference_id", *fields.TIME_FIELDS, *fields.NUMBER_FIELDS}
+    wanted = {"reference_id", *fields.TIME_FIELDS, *fields.NUMBER_FIELDS, *STATUS_FIELDS}
     # What only takes a line item out decides nothing here.
     rules = tuple(rule for rule in mapping.rows if rule.flag is None or not rule.no_item)
     wanted |= {condition.field for rule in rules for condition in rule.when if condition.field}

@@ -99,7 +99,7 @@ def settle(mapping: fields.Mapping, sample: MoneySample, label: str) -> Settled:
     roles = find_roles(amounts)
     moved: dict[str, Spec] = {}
     left: set[str] = set()
-    for name in fields.MONEY_FIELDS:
+    for name in fields.RELATED_FIELDS:
         column = _single_column(mapping.specs.get(name))
         proved = roles.role_of(column) if column is not None else None
         if column is None or proved is None or proved == name:
@@ -126,7 +126,7 @@ def decisions(label: str, settled: Settled) -> Iterator[Decision]:
         contradicting=roles.tested - roles.explained,
         note=roles.equation,
     )
-    for name in fields.MONEY_FIELDS:
+    for name in fields.RELATED_FIELDS:
         column = _single_column(settled.mapping.specs.get(name))
         if column is not None and roles.role_of(column) == name:
             yield Decision(

@@ -105,7 +105,7 @@ def amount_columns(mapping: fields.Mapping, rows: pa.Table) -> list[str]:
     """The columns that hold amounts and serve no field that is none; those in use come first."""
     money = {
         column
-        for name in fields.MONEY_FIELDS
+        for name in fields.RELATED_FIELDS
         if name in mapping.specs
         for column in mapping.specs[name].columns
     }

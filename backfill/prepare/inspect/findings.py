@@ -36,6 +36,9 @@ from backfill.prepare.number_styles import (
 from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource, map_sources
 from backfill.prepare.validation.rules import IGNORED_ROW
+from backfill.prepare.validation.statuses import StatusCounts
+from backfill.prepare.validation.statuses import count as count_statuses
+from backfill.prepare.validation.statuses import settle as settle_statuses
 from backfill.settings import ImportSettings
 
 SAMPLES = 3
@@ -72,6 +75,7 @@ class Series:
     column_samples: dict[str, list[str]] = field(default_factory=dict)
     """some values of each column of the export"""
     times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
+    statuses: StatusCounts = field(default_factory=dict)
     numbers: Evidences = field(default_factory=dict)
     naive: str | None = None
     """a time with neither offset nor zone"""
@@ -193,7 +197,7 @@ def inspect(
             surveys[key].add(batch)
         series.read += reader.decisions
     for key, series in found.items():
-        surveys[key].settle(series)
+        surveys[key].settle(series, settings)
     return Inspection(tuple(found.values()), settings)
 
 
@@ -221,7 +225,7 @@ class _Survey(NamedTuple):
         if not self.have_totals:
             self.charges.add(batch)
 
-    def settle(self, series: Series) -> None:
+    def settle(self, series: Series, settings: ImportSettings) -> None:
         """Decide about the series, or note why it would be refused."""
         label = series.table.source
         settled = settle(series.mapping, self.sample, label)
@@ -234,6 +238,10 @@ class _Survey(NamedTuple):
             series.refusals.append(error)
         try:
             self.twins.check(label)
+        except MappingError as exc:
+            series.refusals.append(exc)
+        try:
+            settle_statuses([series], settings)
         except MappingError as exc:
             series.refusals.append(exc)
         for name, spec in series.mapping.specs.items():
@@ -269,6 +277,7 @@ def _look(series: Series, batch: pa.Table, settings: ImportSettings) -> None:
     for name, samples in series.column_samples.items():
         if len(samples) < SAMPLES:
             _keep_samples(samples, pa.chunked_array([clean(_array(batch, name))]))
+    count_statuses(series.statuses, series.mapping, taken)
     _look_at_values(series, taken, settings)
 
 

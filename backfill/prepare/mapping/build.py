@@ -29,6 +29,7 @@ from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderKey, O
 from backfill.prepare.mapping.guess import Guess, column_key
 from backfill.prepare.mapping.packed import PackedColumns
 from backfill.prepare.mapping.spec import Spec, parse_spec
+from backfill.prepare.mapping.statuses import Meaning
 
 #: Taken from any export that bears them. ``user_id`` is not: other platforms call their own
 #: customers so, and orders would land in a stranger's account.
@@ -55,6 +56,8 @@ class Mapping:
     blank: frozenset[str] = frozenset()
     """texts that mean an empty cell"""
     rows: tuple[RowRule, ...] = ()
+    statuses: Map[str, Meaning] = field(default_factory=dict)
+    """what the platform's own status values mean, or the mapping file's, by :func:`status_key`"""
     packed: PackedColumns | None = None
     mended: bool = False
     """the export is a ``rejected_rows.csv`` that came back"""
@@ -159,6 +162,7 @@ def build_mapping(
         order_key=format.order_key,
         blank=format.blank,
         rows=_rules_that_apply(format.rows, finder),
+        statuses=format.statuses,
         packed=packing,
         mended=all(column in columns for column in MENDED_COLUMNS[:2]),
         settled_by=settled_by,

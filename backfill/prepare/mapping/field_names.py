@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from backfill.prepare.mapping.statuses import STATUS_FIELDS
+
 TIME_FIELDS: Final = (
     "created_at",
     "invoiced_at",
@@ -12,6 +14,8 @@ TIME_FIELDS: Final = (
     "refunded_at",
     "cancelled_at",
 )
+#: How much of an order's total went back to the customer.
+REFUNDED_TOTAL: Final = "refunded_total"
 ORDER_FIELDS: Final = (
     "reference_id",
     *TIME_FIELDS,
@@ -22,13 +26,16 @@ ORDER_FIELDS: Final = (
     "profile_shipping_address_raw",
     "total",
     "currency",
-    "status",
+    *STATUS_FIELDS,
+    REFUNDED_TOTAL,
     "shipping_link",
     "shipping_state",
 )
 ACCOUNT_FIELDS: Final = ("connect_id", "user_id", "affiliate")
 LINE_FIELDS: Final = ("item_name", "item_quantity", "item_each_price", "item_price")
-MONEY_FIELDS: Final = ("total", "item_each_price", "item_price")
+#: The amounts that the arithmetic of an order relates to one another.
+RELATED_FIELDS: Final = ("total", "item_each_price", "item_price")
+MONEY_FIELDS: Final = (*RELATED_FIELDS, REFUNDED_TOTAL)
 NUMBER_FIELDS: Final = ("item_quantity", *MONEY_FIELDS)
 #: The name of the time zone that the row's naive times are in.
 ZONE: Final = "zone"
@@ -36,6 +43,13 @@ ZONE: Final = "zone"
 FIELDS: Final = (*ORDER_FIELDS, *ACCOUNT_FIELDS, *LINE_FIELDS, ZONE)
 
 #: Fields that change what is sent, or whether: a guess at one of them is never passed over.
-MUST_BE_DECIDED: Final = ("cancelled_at", "status", "total", "currency", *LINE_FIELDS)
+MUST_BE_DECIDED: Final = (
+    "cancelled_at",
+    *STATUS_FIELDS,
+    REFUNDED_TOTAL,
+    "total",
+    "currency",
+    *LINE_FIELDS,
+)
 
 ORDER_KEY: Final = "reference_id"

@@ -24,6 +24,8 @@ from backfill.prepare.mapping.field_names import (
     MONEY_FIELDS,
     NUMBER_FIELDS,
     ORDER_FIELDS,
+    REFUNDED_TOTAL,
+    RELATED_FIELDS,
     TIME_FIELDS,
     ZONE,
 )
@@ -38,6 +40,8 @@ __all__ = [
     "MONEY_FIELDS",
     "NUMBER_FIELDS",
     "ORDER_FIELDS",
+    "REFUNDED_TOTAL",
+    "RELATED_FIELDS",
     "TIME_FIELDS",
     "ZONE",
     "Mapping",

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 from backfill.errors import MappingError, UsageError
 from backfill.prepare.mapping.guess import column_key, known_keys
+from backfill.prepare.mapping.statuses import Meaning, status_key
 
 PLATFORMS = Path(__file__).parent / "platforms"
 #: What holds for every platform: words that mean a blank, rows that are no orders.
@@ -43,6 +44,7 @@ _SECTIONS: Final = {
     "recognise": ("required", "telling"),
     "aliases": None,
     "fields": None,
+    "statuses": None,
     "rows": ("flag", "why", "when", "no_item"),
     "packed": ("columns", "between_items", "first", "between_parts", "part", "is", "fields"),
 }
@@ -111,6 +113,8 @@ class Format:
     in_prices: tuple[str, ...] = ()
     """columns of discounts and taxes that the prices of the lines already hold"""
     rows: tuple[RowRule, ...] = ()
+    statuses: Mapping[str, Meaning] = field(default_factory=dict)
+    """what its status values mean, by :func:`status_key`"""
     packed: Packed | None = None
 
     def score(self, keys: frozenset[str]) -> float:
@@ -299,6 +303,10 @@ class _Reader:
             order_key=order_key,
             blank=frozenset(self._texts(content, "blank")),
             in_prices=self._texts(content, "in_prices"),
+            statuses={
+                status_key(value): self._meaning(value, meaning)
+                for value, meaning in self._table(content, "statuses").items()
+            },
             rows=tuple(map(self._row_rule, self._tables(content, "rows"))),
             packed=self._packed(packed) if packed else None,
         )
@@ -313,6 +321,13 @@ class _Reader:
                 "it has `when`, a list of conditions, and `flag` or `no_item = true` or both",
             )
         return RowRule(flag or None, self._text(rule, "why", ""), when, bool(no_item))
+
+    def _meaning(self, value: str, meaning: object) -> Meaning:
+        if meaning not in [each.value for each in Meaning]:
+            raise self._wrong(
+                f"[statuses] says {meaning!r} of {value!r}", f"it is one of {', '.join(Meaning)}"
+            )
+        return Meaning(str(meaning))
 
     def _condition(self, condition: Mapping[str, Any]) -> Condition:
         self._only(_CONDITION_KEYS, condition, "a condition of [[rows]]")

@@ -34,6 +34,7 @@ _NOTES: Map[str, str] = {
     "item_price": "of the whole line; this or item_each_price is enough",
     "zone": "the name of the time zone that the times are in",
     "cancelled_at": "an order with this is not imported",
+    "refunded_total": "how much went back; all of it: the order is not imported",
 }
 
 
@@ -70,6 +71,7 @@ def mapping_toml(
         "",
         *_fields(mapping, samples, remarks or {}),
         *_packed(packing),
+        *_statuses(mapping),
         *(line for rule in _own_rules(mapping.rows) for line in _rule(rule)),
     ]
     if unused:
@@ -116,6 +118,15 @@ def _packed(packing: PackedColumns | None) -> Iterable[str]:
     yield "[packed.fields]"
     for field, part in grammar.fields.items():
         yield f"{field} = {_quoted(part)}"
+    yield ""
+
+
+def _statuses(mapping: Mapping) -> Iterable[str]:
+    if not mapping.statuses:
+        return
+    yield "# What becomes of an order with this status, beside the words that backfill knows."
+    yield "[statuses]"
+    yield from (f"{_quoted(key)} = {_quoted(value)}" for key, value in mapping.statuses.items())
     yield ""
 
 

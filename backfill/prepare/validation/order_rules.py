@@ -1,4 +1,4 @@
-"""Finders of the rules about an order as a whole: its key, status, account and customer."""
+"""Finders of the rules about an order as a whole: its key, account and customer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from backfill.prepare.convert import text_bytes
 from backfill.prepare.draft import Draft
 from backfill.prepare.mapping import fields
+from backfill.prepare.mapping.statuses import FULFILMENT
 from backfill.prepare.validation.violations import (
     Context,
-    Finder,
     Flags,
     Violations,
     at_orders,
@@ -21,13 +20,11 @@ from backfill.prepare.validation.violations import (
     confirmed,
     is_null,
     is_true,
-    matching,
 )
 
 #: A long number as spreadsheets show it: 2.00000E+15.
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
 _MAYBE_ROUNDED = text_bytes.wanted(b"+")
-_CANCELLED = r"(?i)^cancell?ed"
 
 
 # --- the order itself ---------------------------------------------------------------
@@ -63,28 +60,9 @@ def joined_order(draft: Draft, context: Context) -> Iterator[Violations]:
     yield from at_orders(draft, context.joined, "reference_id")
 
 
-def flagged(rule: str) -> Finder:
-    def find(draft: Draft, context: Context) -> Iterator[Violations]:
-        rows = np.flatnonzero(is_true(pc.equal(draft.column("flag"), rule)))
-        yield from at_rows(draft, rows, "status" if draft.has("status") else None)
-
-    return find
-
-
-def cancelled(draft: Draft, context: Context) -> Iterator[Violations]:
-    by_status = matching(draft.texts["status"].values, _CANCELLED)
-    by_time = ~is_null(draft.texts["cancelled_at"].values)
-    yield from at_orders(draft, by_status, "status")
-    yield from at_orders(draft, by_time & ~by_status, "cancelled_at")
-    done = by_status | by_time
-    for found in flagged("cancelled")(draft, context):
-        fresh = ~done[found.orders]
-        yield from at_rows(draft, found.rows[fresh], found.field)
-
-
 def conflicting_fields(draft: Draft, context: Context) -> Iterator[Violations]:
     for field in fields.ORDER_FIELDS:
-        if field != "reference_id":
+        if field not in ("reference_id", FULFILMENT):  # lines may be shipped one by one
             yield from _disagreeing(draft, field)
 
 

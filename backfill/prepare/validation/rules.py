@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from backfill.errors import UsageError
 from backfill.prepare.mapping.packed import UNREAD_ITEMS
-from backfill.prepare.validation import order_rules, value_rules
+from backfill.prepare.mapping.statuses import Meaning
+from backfill.prepare.validation import order_rules, status_rules, value_rules
 from backfill.prepare.validation.violations import Finder
 from backfill.settings import Severity
 
@@ -93,15 +94,55 @@ RULES: tuple[Rule, ...] = (
         severity="error",
         title="The order was cancelled",
         remedy="leave it out, or clear its status and cancelled_at if it was fulfilled after all",
-        find=order_rules.cancelled,
+        find=status_rules.cancelled,
         final=True,
     ),
     Rule(
         id="voided",
         severity="error",
-        title="The order's payment was voided",
+        title="The order's payment was voided or failed",
+        remedy="leave it out, or correct its status if it was paid after all",
+        find=status_rules.voided,
+        final=True,
+    ),
+    Rule(
+        id="refunded",
+        severity="error",
+        title="The order was refunded in full",
+        remedy="leave it out, or fill in refunded_at, with which Shout records the refund",
+        find=status_rules.refunded,
+        final=True,
+    ),
+    Rule(
+        id="unpaid",
+        severity="error",
+        title="The order was not paid",
+        remedy="leave it out, or correct its status if it was paid after all",
+        find=status_rules.with_status(Meaning.UNPAID),
+        final=True,
+    ),
+    Rule(
+        id="draft",
+        severity="error",
+        title="The order is a draft, or its checkout was never completed",
         remedy="leave it out",
-        find=order_rules.flagged("voided"),
+        find=status_rules.with_status(Meaning.DRAFT),
+        final=True,
+    ),
+    Rule(
+        id="test_order",
+        severity="error",
+        title="The order is a test",
+        remedy="leave it out",
+        find=status_rules.with_status(Meaning.TEST),
+        final=True,
+    ),
+    Rule(
+        id="rejected_status",
+        severity="error",
+        title="The order has a status that [statuses] rejects",
+        remedy="leave it out, or change the line in [statuses]",
+        find=status_rules.with_status(Meaning.REJECT),
         final=True,
     ),
     Rule(
@@ -109,7 +150,7 @@ RULES: tuple[Rule, ...] = (
         severity="error",
         title="The row is a refund, not an order",
         remedy="leave it out, or fill in refunded_at of the order that was refunded",
-        find=order_rules.flagged("refund"),
+        find=status_rules.flagged("refund"),
         final=True,
     ),
     Rule(
@@ -117,7 +158,7 @@ RULES: tuple[Rule, ...] = (
         severity="error",
         title="The document is a credit note, not an order",
         remedy="leave it out",
-        find=order_rules.flagged("credit_note"),
+        find=status_rules.flagged("credit_note"),
         final=True,
     ),
     Rule(
@@ -246,7 +287,7 @@ RULES: tuple[Rule, ...] = (
         severity="error",
         title="The cell of line items is not in the form that the platform's exports have",
         remedy="export one row per line item",
-        find=order_rules.flagged(UNREAD_ITEMS),
+        find=status_rules.flagged(UNREAD_ITEMS),
         fixed_severity=True,
         final=True,
     ),
@@ -289,6 +330,20 @@ RULES: tuple[Rule, ...] = (
         find=order_rules.history_not_requested,
         skips=True,
         fixed_severity=True,
+    ),
+    Rule(
+        id="partly_refunded",
+        severity="warning",
+        title="A part of the order was refunded, and it is sent with its full total",
+        remedy="correct the order if Shout is to have what is left",
+        find=status_rules.partly_refunded,
+    ),
+    Rule(
+        id="unclear_status",
+        severity="warning",
+        title="The status does not tell whether the order is a purchase, so it is imported",
+        remedy="say under [statuses] in backfill.toml what becomes of orders with this status",
+        find=status_rules.with_status(Meaning.UNCLEAR),
     ),
     Rule(
         id="no_customer",
@@ -400,14 +455,14 @@ RULES: tuple[Rule, ...] = (
         severity="warning",
         title="The row is a subtotal, not a line item, so it is left out",
         remedy="check the name of the item if it is one",
-        find=order_rules.flagged("subtotal_row"),
+        find=status_rules.flagged("subtotal_row"),
     ),
     Rule(
         id="refunded_line",
         severity="warning",
         title="All pieces of the line item were refunded, so it is left out",
         remedy="nothing needs to be done",
-        find=order_rules.flagged("refunded_line"),
+        find=status_rules.flagged("refunded_line"),
     ),
     Rule(
         id="zero_line",

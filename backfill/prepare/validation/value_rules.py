@@ -99,6 +99,7 @@ def naive_time(draft: Draft, context: Context) -> Iterator[Violations]:
 def bad_money(draft: Draft, context: Context) -> Iterator[Violations]:
     lines = draft.lines
     yield from at_orders(draft, is_true(draft.total.bad), "total")
+    yield from at_orders(draft, is_true(draft.refunded.bad), fields.REFUNDED_TOTAL)
     yield from at_lines(draft, is_true(lines.each.bad), "item_each_price")
     yield from at_lines(draft, is_true(lines.price.bad), "item_price")
     yield from at_lines(draft, lines.too_large, "item_each_price")

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from backfill.prepare.draft import Draft
 from backfill.prepare.grouping.keys import Indices
+from backfill.prepare.validation.statuses import StatusValues
 from backfill.settings import ImportSettings
 
 Flags = npt.NDArray[np.bool_]
@@ -50,6 +51,8 @@ class Context:
 
     settings: ImportSettings
     now: datetime
+    statuses: Sequence[StatusValues]
+    """what the values of the status columns mean, by source"""
     repeated: Indices
     """orders (indices into the chunk) that stood in two sources in the same words"""
     joined: Indices

@@ -71,14 +71,14 @@ def test_what_a_known_export_is(tmp_path: Path) -> None:
         2,
         3,
     )
-    assert series.flags == {"voided": 1}
+    assert series.statuses == {"payment_status": {"paid": (1, 2), "voided": (1, 4)}}
     assert series.field_samples["item_name"] == ["Tea", "Milk"]
     assert found.complete
     text = render(found)
     assert "shopify (Shopify admin, Orders > Export)" in text
     assert "3 rows, 2 orders, 3 line items" in text
     assert "reference_id                  Name: #1 | #2" in text
-    assert "not imported (voided): 1 row" in text
+    assert "status (Financial Status): voided: rejected (voided)" in text
     assert "give --connect-id ID" in text
     assert "have no time zone" not in text
     assert command_in(text) == ["backfill", "validate", str(path), "--connect-id", "YOUR-ID"]

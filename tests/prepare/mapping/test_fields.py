@@ -340,17 +340,6 @@ def test_rows_that_are_no_orders() -> None:
     assert flags == [None, *["ignored_row"] * 4, None, None]
 
 
-def test_cancelled_and_voided_orders() -> None:
-    """A cancelled date, or a status that says so, rejects the order whatever its case."""
-    cells = minimal(
-        status=["paid", "Cancelled", "CANCELED", "voided", None],
-        cancelled_at=[None, None, None, None, "2021-01-02"],
-    )
-    assert applied(cells)["flag"].to_pylist() == [
-        None, "cancelled", "cancelled", "voided", "cancelled"
-    ]  # fmt: skip
-
-
 def test_the_text_marker_goes_only_before_digits() -> None:
     """'00501 is Excel's way to keep a post code; 's-Hertogenbosch is a place."""
     cells = minimal(

@@ -184,7 +184,7 @@ def test_an_order_that_only_a_platform_knows_to_be_cancelled(tmp_path: Path) -> 
     assert states == [("1", "rejected"), ("2", "pending"), ("3", "rejected")]
     assert [problem for problem in problems if problem[0] == "cancelled"] == [
         ("cancelled", "Payment status", "Canceled"),
-        ("cancelled", "Payment status", "Paid"),
+        ("cancelled", "Fulfillment status", "Canceled"),
     ]
 
 
@@ -198,7 +198,7 @@ def test_every_rule_is_tested_here() -> None:
         "duplicate_order",
         "keyless_row",
         # By the row rules of a platform, in the golden tests; and an order grid, below.
-        "voided",
+        "rejected_status",  # in test_statuses
         "refund",
         "credit_note",
         "totals_only",
