@@ -103,10 +103,9 @@ class Affiliates:
             return Accounts(header, account, _valid(named) & ~_valid(account), two, none, none)
 
         table = self._table
-        place = pc.index_in(named, pa.array(table["affiliate"], pa.string()))
-        looked_up = [
-            pa.array(table[column], pa.string()).take(place) for column in ("header", "account")
-        ]
+        affiliate, *known = (_strings(table[name]) for name in ("affiliate", "header", "account"))
+        place = pc.index_in(named, affiliate)
+        looked_up = [column.take(place) for column in known]
         return Accounts(
             pc.coalesce(header, looked_up[0]),
             pc.coalesce(account, looked_up[1]),
@@ -188,6 +187,11 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
             "asked": ~asked.str.lower().isin(["", "null", "none"]),
         }
     )
+
+
+def _strings(column: pd.Series) -> pa.Array:
+    """A column as one array: pandas hands out a chunked one where it keeps strings in Arrow."""
+    return pa.array(column.to_numpy(dtype=object), pa.string(), from_pandas=True)
 
 
 def _of_ids(connect: pa.Array, user: pa.Array) -> tuple[pa.Array, pa.Array]:
