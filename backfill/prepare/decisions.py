@@ -88,9 +88,11 @@ def _file(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
     table = source.table
     settled = {decision.what for decision in source.read}
     if table.encoding is not None and "encoding" not in settled:
-        yield _about(source, "encoding", table.encoding, override="--encoding NAME")
+        by = SettledBy.OPTION if settings.encoding else SettledBy.PROOF
+        yield _about(source, "encoding", table.encoding, by, override="--encoding NAME")
     if table.delimiter is not None:
-        yield _about(source, "delimiter", _DELIMITERS.get(table.delimiter, table.delimiter))
+        delimiter = _DELIMITERS.get(table.delimiter, table.delimiter)
+        yield _about(source, "delimiter", delimiter, SettledBy.PROOF)
     if "header" not in settled:
         by = SettledBy.OPTION if settings.header_row else SettledBy.PROOF
         yield _about(source, "header", f"row {table.header_row}", by, override="--header-row N")

@@ -223,6 +223,7 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
             ],
             "mended": one.mapping.mended,
             "rows_file": one.rows_file,
+            "rows_in_orders": counts.in_orders,
             "rows_ignored": counts.ignored,
             "rows_in_no_order": counts.in_no_order,
         },

@@ -1,227 +1,76 @@
-"""Orders and money added up by state, account, month and size.
+"""The books of a job: where every row and every cent of its exports is now.
 
-Half a million orders pass through here for each report, so they travel as columns: SQLite joins
-each column of an index into one text, and Arrow takes it apart and adds it up. That is three
-times as fast as SQLite's GROUP BY over four keys, and touches no payload.
+Rows are counted while an export is read, and its worth is stored then, apart from the orders
+(:mod:`backfill.checkpoint.books`). What is shown here therefore balances only if nothing was lost.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from backfill.checkpoint import Checkpoint, State
-
-#: Between two orders in a joined text: a control character, and nothing of an order.
-_SEPARATOR = "\x1f"
-_CHUNK = 1 << 16
-_LINES = pa.schema(
-    [
-        *((name, pa.string()) for name in ("state", "header", "account", "month")),
-        *((name, pa.int64()) for name in ("orders", "cents")),
-    ]
-)
-
-Key = TypeVar("Key", bound=Hashable)
-
-# Upper bounds of the bars of the distribution of order totals, in cents: 1, 2, 5, 10, ...
-_STEPS = tuple(step * 10**power for power in range(2, 9) for step in (1, 2, 5))
+from backfill.checkpoint import Checkpoint, Source, State
+from backfill.checkpoint.books import export_cents, require_balance
+from backfill.report.tallies import Tally
 
 
-@dataclass(slots=True)
-class Tally:
-    """Orders and their money, by state; a state without orders may be missing."""
+class MoneyLine(NamedTuple):
+    """The orders that are in one place."""
 
-    orders: dict[State, int] = field(default_factory=dict)
-    cents: dict[State, int] = field(default_factory=dict)
-
-    def add(self, state: State, orders: int, cents: int) -> None:
-        self.orders[state] = self.orders.get(state, 0) + orders
-        self.cents[state] = self.cents.get(state, 0) + cents
-
-    @property
-    def total(self) -> int:
-        """Orders in any state."""
-        return sum(self.orders.values())
-
-    @property
-    def all_cents(self) -> int:
-        """Money of the orders in any state, as far as their totals are known."""
-        return sum(self.cents.values())
-
-    @property
-    def kept_cents(self) -> int:
-        """Money of the orders that are not rejected: the contract's ``total_cents``."""
-        return self.all_cents - self.money(State.REJECTED)
-
-    def count(self, *states: State) -> int:
-        return sum(self.orders.get(state, 0) for state in states)
-
-    def money(self, *states: State) -> int:
-        return sum(self.cents.get(state, 0) for state in states)
-
-
-class Account(NamedTuple):
-    """Whose orders they are; both None for orders that name no account."""
-
-    header: str | None
-    id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """Orders whose total is at least ``low`` and below ``high`` cents; None: without bound."""
-
-    low: int
-    high: int | None
+    name: str
+    """as ``report.json`` calls it"""
+    words: str
     orders: int
+    cents: int
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Orders and money, added up in all the ways in which the reports show them."""
+    """Rows and money; each total is the sum of its parts."""
 
-    accounts: Mapping[Account, Tally]
-    """by money, the largest first"""
-    months: Mapping[str | None, Tally]
-    """in their order; None: orders without a date"""
-    first_day: str | None
-    """of the orders that are not rejected: a date that is wrong makes no span"""
-    last_day: str | None
-    distribution: Sequence[Bar]
-    """of the totals of the orders that are not rejected"""
-    lines: pa.Table
-    """orders and cents by state, header, account and month"""
-
-    def ledger(self) -> dict[tuple[Account, str | None], Tally]:
-        """By account and month."""
-        return _tallies(
-            self.lines, ("header", "account", "month"), lambda *key: (Account(*key[:2]), key[2])
-        )
+    rows_read: int
+    rows_in_orders: int
+    rows_ignored: int
+    rows_in_no_order: int
+    orders: int
+    export_cents: int
+    """what the exports are worth, in the currency of the import"""
+    lines: Sequence[MoneyLine]
 
 
-def read_books(checkpoint: Checkpoint) -> Books:
-    """Add up every order of the checkpoint."""
-    heights = np.zeros(len(_STEPS) + 1, dtype=np.int64)
-    days: list[str] = []
-    parts = [_LINES.empty_table()]
-    for state, orders in _columns(checkpoint):
-        parts.append(_lines(state, orders))
-        if state is not State.REJECTED:
-            heights += _heights(orders["cents"])
-            days += _span(orders["day"])
-    lines = pa.concat_tables(parts)
-    accounts = _tallies(lines, ("header", "account"), Account)
-    months = _tallies(lines, ("month",), lambda month: month)
-    return Books(
-        accounts=dict(sorted(accounts.items(), key=lambda item: -item[1].kept_cents)),
-        months={month: months[month] for month in sorted(months, key=lambda month: month or "~")},
-        first_day=min(days, default=None),
-        last_day=max(days, default=None),
-        distribution=_bars(heights),
-        lines=lines,
-    )
+_PLACES = (
+    ("sent", "created in Shout", (State.CREATED,)),
+    ("existing", "already there", (State.EXISTING,)),
+    ("ready", "ready to send", (State.PENDING, State.SENDING)),
+    ("skipped", "set aside", (State.SKIPPED,)),
+    ("rejected", "rejected", (State.REJECTED,)),
+    ("failed", "refused by Shout", (State.FAILED,)),
+    ("undone", "undone", (State.UNDONE,)),
+)
 
 
-def combined(tallies: Iterable[Tally]) -> Tally:
-    """The sum of tallies."""
-    whole = Tally()
-    for tally in tallies:
-        for state, orders in tally.orders.items():
-            whole.add(state, orders, tally.cents[state])
-    return whole
+def read_books(checkpoint: Checkpoint, sources: Sequence[Source], overall: Tally) -> Books:
+    """The books as they stand.
 
-
-def _columns(checkpoint: Checkpoint) -> Iterator[tuple[State, pa.Table]]:
-    """The orders of each state, some at a time: header, account, day (blank: none) and cents."""
-    last = checkpoint.query("SELECT ifnull(max(id), 0) FROM orders").fetchone()[0]
-    for state in State:
-        for start in range(0, last, _CHUNK):
-            part = (state, start, start + _CHUNK)
-            texts = checkpoint.query(_joined("account_id"), part).fetchone()
-            if texts["day"] is None:
-                continue
-            columns = _taken_apart(texts)
-            if len(columns["account"]) != len(columns["day"]):
-                # An account has the separator in its name. It costs too much to look each time.
-                cleaned = f"replace(account_id, '{_SEPARATOR}', ' ')"
-                columns = _taken_apart(checkpoint.query(_joined(cleaned), part).fetchone())
-            yield state, pa.table(columns)
-
-
-def _joined(account: str) -> str:
-    """SQL that joins each column of some orders into one text.
-
-    The separator stands in it as a literal: of a value that is computed, such as char(31), SQLite
-    makes a copy for each order, which is half of the work.
+    :raises BooksDoNotBalance: the orders are not worth what the exports are.
     """
-    columns = {"header": "account_header", "account": account, "day": "ordered_on"}
-    columns["cents"] = "total_cents"
-    texts = ", ".join(
-        f"group_concat(ifnull({column}, ''), '{_SEPARATOR}') AS {name}"
-        for name, column in columns.items()
+    require_balance(checkpoint)
+    stored = export_cents(checkpoint)
+    ignored, in_no_order = (
+        sum(source.details.get(kind, 0) for source in sources)
+        for kind in ("rows_ignored", "rows_in_no_order")
     )
-    return (
-        f"SELECT {texts} FROM orders INDEXED BY orders_by_state"
-        " WHERE state = ? AND id > ? AND id <= ?"
+    in_orders = sum(source.details.get("rows_in_orders", source.rows) for source in sources)
+    return Books(
+        rows_read=in_orders + ignored + in_no_order,
+        rows_in_orders=in_orders,
+        rows_ignored=ignored,
+        rows_in_no_order=in_no_order,
+        orders=overall.total,
+        export_cents=overall.all_cents if stored is None else stored,
+        lines=[
+            MoneyLine(name, words, overall.count(*states), overall.money(*states))
+            for name, words, states in _PLACES
+        ],
     )
-
-
-def _taken_apart(texts: sqlite3.Row) -> dict[str, pa.Array]:
-    columns = {
-        name: pc.split_pattern(pa.array([texts[name]]), _SEPARATOR).flatten()
-        for name in texts.keys()  # noqa: SIM118 - a row is no mapping
-    }
-    cents = columns["cents"]
-    columns["cents"] = pc.if_else(pc.equal(cents, ""), None, cents).cast(pa.int64())
-    return columns
-
-
-def _lines(state: State, orders: pa.Table) -> pa.Table:
-    """Some orders of a state, added up by account and month."""
-    keys = ["header", "account", "month"]
-    with_month = orders.append_column("month", pc.utf8_slice_codeunits(orders["day"], 0, 7))
-    sums = with_month.group_by(keys, use_threads=False).aggregate(
-        [([], "count_all"), ("cents", "sum")]
-    )
-    states = pa.array([state.value] * len(sums), pa.string())
-    columns = [states, *(sums[key] for key in keys), sums["count_all"], sums["cents_sum"]]
-    return pa.table(columns, schema=_LINES)
-
-
-def _tallies(lines: pa.Table, by: Sequence[str], key: Callable[..., Key]) -> dict[Key, Tally]:
-    """The lines added up by some of their columns."""
-    keys = ["state", *by]
-    sums = lines.group_by(keys, use_threads=False).aggregate([("orders", "sum"), ("cents", "sum")])
-    columns = [sums[name].to_pylist() for name in (*keys, "orders_sum", "cents_sum")]
-    state_of = {state.value: state for state in State}
-    tallies: dict[Key, Tally] = {}
-    for state, *names, orders, cents in zip(*columns, strict=True):
-        tally = tallies.setdefault(key(*(name or None for name in names)), Tally())
-        tally.add(state_of[state], orders, cents or 0)
-    return tallies
-
-
-def _span(days: pa.ChunkedArray) -> list[str]:
-    """The first and the last of some days."""
-    ends = pc.min_max(days.filter(pc.not_equal(days, ""))).as_py()
-    return [day for day in ends.values() if day is not None]
-
-
-def _heights(cents: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    known = cents.drop_null().to_numpy()
-    bars = np.searchsorted(_STEPS, known[known >= 0], side="right")
-    return np.bincount(bars, minlength=len(_STEPS) + 1)
-
-
-def _bars(heights: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[Bar]:
-    """The bars from the first to the last that has orders."""
-    bars = list(map(Bar, (0, *_STEPS), (*_STEPS, None), heights.tolist()))
-    filled = [index for index, bar in enumerate(bars) if bar.orders]
-    return bars[filled[0] : filled[-1] + 1] if filled else []

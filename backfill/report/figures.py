@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backfill.checkpoint import Activity, Checkpoint, Source, State
-from backfill.report.books import Account, Bar, Tally, combined, read_books
+from backfill.checkpoint import Activity, Checkpoint, Decision, Source, State
+from backfill.checkpoint.decisions import decisions
+from backfill.report.books import Books, read_books
+from backfill.report.tallies import Account, Bar, Tally, combined, read_tallies
 
 Rules = Mapping[str, Mapping[str, str]]
 """What ``meta`` remembers of each rule: its severity, title and remedy."""
@@ -76,6 +78,8 @@ class Figures:
 
     meta: Mapping[str, str]
     sources: Sequence[Source]
+    books: Books
+    decisions: Sequence[Decision]
     overall: Tally
     line_items: int
     first_day: str | None
@@ -149,22 +153,25 @@ def collect(checkpoint: Checkpoint) -> Figures:
     """Read the figures of a job."""
     meta = checkpoint.meta()
     rules = json.loads(meta.get("rules") or "{}")
-    books = read_books(checkpoint)
-    overall = combined(books.months.values())
+    tallies = read_tallies(checkpoint)
+    overall = combined(tallies.months.values())
+    sources = checkpoint.sources()
     activity = _activity(checkpoint)
     delivered = bool(activity) or overall.count(*SENT) > 0
     problems, problem_lines = _problems(checkpoint)
     return Figures(
         meta=meta,
-        sources=checkpoint.sources(),
+        sources=sources,
+        books=read_books(checkpoint, sources, overall),
+        decisions=decisions(checkpoint),
         overall=overall,
         line_items=_one(checkpoint, "SELECT coalesce(sum(line_items), 0) FROM orders"),
-        first_day=books.first_day,
-        last_day=books.last_day,
-        accounts=books.accounts,
-        months=books.months,
-        ledger=books.ledger() if delivered else {},
-        distribution=books.distribution,
+        first_day=tallies.first_day,
+        last_day=tallies.last_day,
+        accounts=tallies.accounts,
+        months=tallies.months,
+        ledger=tallies.ledger() if delivered else {},
+        distribution=tallies.distribution,
         issues=_issues(checkpoint, rules, problems),
         problems=problems,
         problem_lines=problem_lines,

@@ -18,13 +18,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backfill.checkpoint import Checkpoint, Source, State
+from backfill.checkpoint import Checkpoint, Decision, Source, State
 from backfill.report import wording
-from backfill.report.books import Account, Tally, combined
 from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Figures
 from backfill.report.files import replacing
 from backfill.report.masking import Privacy, columns_of
 from backfill.report.samples import samples
+from backfill.report.tallies import Account, Tally, combined
 from backfill.report.wording import count, money, shortened
 
 NAME = "report.html"
@@ -94,6 +94,7 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
             overall=figures.overall,
             job=folder.resolve().name.removesuffix(".backfill"),
             verdict=wording.verdict(figures),
+            decisions=_decisions(figures, privacy),
             tone=_tone(figures),
             states=[
                 (state, words, figures.overall.count(state), figures.overall.money(state))
@@ -163,6 +164,14 @@ def _tone(figures: Figures) -> str:
 def account_name(account: Account) -> str:
     """How an account is called on the page."""
     return shortened(account.id or "no account", 60)
+
+
+def _decisions(figures: Figures, privacy: Privacy) -> list[tuple[Decision, str]]:
+    """What was decided, each with its evidence in words."""
+    return [
+        (decision, wording.evidence(decision, privacy.example(decision)))
+        for decision in figures.decisions
+    ]
 
 
 # --- the tables -----------------------------------------------------------------------------

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import State
-from backfill.report.books import Tally
+from backfill.checkpoint import Decision, State
+from backfill.report.books import Books
 from backfill.report.figures import IN_SHOUT, Figures, Issue
 from backfill.report.files import replacing
 from backfill.report.masking import Privacy
+from backfill.report.tallies import Tally
 
 NAME = "report.json"
 SCHEMA_VERSION = 1
@@ -44,6 +46,8 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
             for source in figures.sources
         ],
         "rows": figures.rows,
+        "books": _books(figures.books),
+        "decisions": [_decision(one, privacy) for one in figures.decisions],
         "orders": {"total": figures.overall.total, **_states(figures.overall)},
         "line_items": figures.line_items,
         "total_cents": figures.overall.kept_cents,
@@ -65,6 +69,36 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
             "lookups": wire.lookups,
         },
         "seconds": {"prepare": figures.seconds("prepare"), "deliver": figures.seconds("deliver")},
+    }
+
+
+def _books(books: Books) -> dict[str, Any]:
+    return {
+        "rows": {
+            "read": books.rows_read,
+            "in_orders": books.rows_in_orders,
+            "ignored": books.rows_ignored,
+            "in_no_order": books.rows_in_no_order,
+        },
+        "money_cents": {
+            "export": books.export_cents,
+            **{line.name: line.cents for line in books.lines},
+        },
+    }
+
+
+def _decision(decision: Decision, privacy: Privacy) -> dict[str, Any]:
+    evidence = asdict(decision.evidence)
+    if decision.evidence.example is not None:
+        evidence["example"] = privacy.example(decision)
+    return {
+        "what": decision.what,
+        "source": decision.source,
+        "column": decision.column,
+        "value": decision.value,
+        "settled_by": decision.settled_by.value,
+        "evidence": evidence,
+        "override": decision.override,
     }
 
 

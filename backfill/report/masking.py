@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from backfill.checkpoint import Source
+from backfill.checkpoint import Decision, Source
 from backfill.report.figures import Problem
 
 Kind = Literal["words", "phone", "email"]
@@ -114,6 +114,13 @@ class Privacy:
         if problem.value:
             hidden = hidden.replace(problem.value, mask(problem.value, kind))
         return scrub(hidden)
+
+    def example(self, decision: Decision) -> str | None:
+        """The example of a decision; it may be any cell of the export."""
+        example = decision.evidence.example
+        return (
+            None if example is None else self.cell(decision.source or "", decision.column, example)
+        )
 
     def text(self, text: str) -> str:
         """Text of no known column, such as an answer of Shout."""

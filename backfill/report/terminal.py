@@ -12,6 +12,7 @@ from backfill.report.figures import Figures, Issue
 from backfill.report.masking import Privacy
 
 COMMONEST = 3
+_INDENT = 10
 
 
 def summary(
@@ -26,7 +27,7 @@ def summary(
     lines = [
         *_wrapped(" ".join(wording.verdict(figures)), width, 3),
         "",
-        *_headline(figures),
+        *_headline(figures, width),
         "",
         *_problems(figures, privacy, width),
     ]
@@ -35,19 +36,18 @@ def summary(
     )
 
 
-def _headline(figures: Figures) -> Iterator[str]:
-    overall, currency = figures.overall, figures.currency
-    rows, sources = wording.count(figures.rows, "row"), figures.sources
+def _headline(figures: Figures, width: int) -> Iterator[str]:
+    overall, sources = figures.overall, figures.sources
     where = Path(sources[0].source).name if len(sources) == 1 else f"{len(sources)} sources"
-    yield _pair("orders", f"{overall.total:,} from {rows} of {where}")
+    lines = wording.count(figures.line_items, "line item")
+    yield _pair("orders", f"{overall.total:,} with {lines}, from {where}")
     states = [
         f"{overall.count(state):,} {words}"
         for state, words in wording.STATES.items()
         if overall.count(state)
     ]
     yield _pair("states", " · ".join(states) or "none")
-    lines = wording.count(figures.line_items, "line item")
-    yield _pair("worth", f"{wording.money(overall.kept_cents, currency)} in {lines}")
+    yield from _books(figures, width)
     accounts = sum(account.id is not None for account in figures.accounts)
     yield _pair("dates", f"{wording.span(figures)}, for {wording.count(accounts, 'account')}")
     if figures.delivered:
@@ -57,6 +57,30 @@ def _headline(figures: Figures) -> Iterator[str]:
             f"{wire.requests:,}, of them {wire.retries:,} again, {wire.rate_limited:,} told to"
             f" slow down, {wording.count(wire.lookups, 'lookup')}",
         )
+
+
+def _books(figures: Figures, width: int) -> Iterator[str]:
+    """Where every row and every cent of the export is; finance signs the same in the report."""
+    books = figures.books
+    rows = [
+        f"{number:,} {words}"
+        for number, words in (
+            (books.rows_in_orders, "in orders"),
+            (books.rows_ignored, "ignored"),
+            (books.rows_in_no_order, "in no order"),
+        )
+        if number
+    ]
+    yield _pair("rows", f"{books.rows_read:,} read: {', '.join(rows) or 'none'}")
+    money = wording.money(books.export_cents, figures.currency)
+    places = [
+        f"{wording.money(line.cents, '').strip()} {line.words}"
+        for line in books.lines
+        if line.cents
+    ]
+    said = f"{money} in the export: {', '.join(places)}" if places else money
+    for number, line in enumerate(_wrapped(said, width - _INDENT, 2)):
+        yield _pair("" if number else "money", line)
 
 
 def _problems(figures: Figures, privacy: Privacy, width: int) -> Iterator[str]:
@@ -110,4 +134,4 @@ def _next(figures: Figures, folder: Path) -> Iterator[str]:
 
 
 def _pair(name: str, text: str) -> str:
-    return f"{name:<9} {text}"
+    return f"{name:<{_INDENT - 1}} {text}"

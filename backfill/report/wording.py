@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from backfill.checkpoint import State
+from backfill.checkpoint import Decision, State
 from backfill.report.figures import IN_SHOUT, Figures
 
 #: What a state means to a person, in the order of the story.
@@ -32,6 +32,23 @@ def money(cents: int, currency: str) -> str:
     """``USD 1,234.56``, whatever the size."""
     sign = "-" if cents < 0 else ""
     return f"{currency} {sign}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
+
+
+def evidence(decision: Decision, example: str | None) -> str:
+    """What the data says about a decision, in one line.
+
+    :param example: as it may be shown.
+    """
+    found = decision.evidence
+    parts = []
+    if found.supporting or found.contradicting:
+        parts.append(f"{found.supporting:,} for, {found.contradicting:,} against")
+    if example is not None:
+        where = f" in row {found.row:,}" if found.row is not None else ""
+        parts.append(f"e.g. {shortened(example, 60)}{where}")
+    if found.note:
+        parts.append(found.note)
+    return "; ".join(parts)
 
 
 #: Characters that steer a terminal or turn a line's direction around, and cannot be seen.
