@@ -22,6 +22,8 @@ Flags = npt.NDArray[np.bool_]
 
 #: The share of the orders (or rows) that an identity must explain to be found.
 EXPLAINS: Final = 0.9
+#: The share up to which a rival may explain the same orders.
+_RIVAL: Final = 0.5
 #: Orders (or rows) that an identity must explain at least, and as many more as it has charges.
 FEWEST: Final = 2
 #: Of so many columns, so many at once are tried as charges and discounts.
@@ -30,6 +32,8 @@ _AT_ONCE: Final = 4
 _BETWEEN: Final = 2
 #: Orders that all combinations are tried on; the first that explains them is tried on all orders.
 _TRIED: Final = 48
+#: Choices whose shares of the tried orders differ by less explain them equally well.
+_AS_WELL: Final = 0.025
 #: The share of the orders whose rows may differ in an order-level column.
 _MAY_VARY: Final = 0.02
 #: Cents by which rounding may miss: half a cent per line, and a little for binary fractions.
@@ -124,10 +128,8 @@ def find_roles(amounts: Amounts) -> Roles:
     line: str | None
     if by_row is None:
         unit, line = _prices(sheet, identities)
-    elif sheet.rows.max() == 1:
-        unit, line = by_row.unit, None  # the price of the only line is the total as well
-    else:
-        unit, line = by_row.unit, by_row.line
+    else:  # what does not vary from row to row is rather the order's total
+        unit, line = by_row.unit, by_row.line if sheet.varies[by_row.line] else None
     whole = _total(sheet, identities, unit, line)
     if whole is not None:
         explained, tested = whole.explained, whole.tested
@@ -167,6 +169,8 @@ class _Sheet:
         self._starts = np.flatnonzero(np.diff(amounts.orders, prepend=-1))
         self.rows = np.diff(np.append(self._starts, len(amounts.orders)))
         """how many rows each order has"""
+        self.shares_order = self.rows[amounts.orders] > 1
+        """of each row, whether its order has others"""
         if amounts.quantity is None:
             self.quantity = np.ones(len(amounts.orders))
         else:
@@ -248,7 +252,8 @@ class _Combinations:
     def explain(
         self, rest: Floats, slack: Floats, places: Indices, but: Collection[str] = ()
     ) -> tuple[tuple[Charge, ...], int] | None:
-        """The smallest choice that makes up ``rest`` at most ``places``, and at how many.
+        """The smallest choice that makes up ``rest`` at about the most of ``places``, and at how
+        many.
 
         :param but: columns that must not be part of it.
         """
@@ -257,13 +262,14 @@ class _Combinations:
             sums = np.zeros((1, len(tried)))
         else:
             sums = self._signs @ self._values[:, tried]
-        fits = (np.abs(rest[tried] - sums) <= slack[tried]).mean(axis=1) >= EXPLAINS
+        shares = (np.abs(rest[tried] - sums) <= slack[tried]).mean(axis=1)
         excluded = [index for index, name in enumerate(self._names) if name in but]
         if excluded:
-            fits &= (self._signs[:, excluded] == 0).all(axis=1)
-        if not fits.any():
+            shares[(self._signs[:, excluded] != 0).any(axis=1)] = 0
+        best = float(shares.max())
+        if best < EXPLAINS:
             return None
-        signs = self._signs[int(np.argmax(fits))]
+        signs = self._signs[int(np.argmax(shares >= max(EXPLAINS, best - _AS_WELL)))]
         made_up = signs @ self._values if len(self._names) else np.zeros(len(rest))
         holds = int((np.abs(rest - made_up) <= slack)[places].sum())
         charges = (Charge(self._names[index], int(signs[index])) for index in np.flatnonzero(signs))
@@ -306,7 +312,12 @@ def _row_identity(sheet: _Sheet) -> _RowIdentity | None:
         if explained is None:
             continue
         charges, holds = explained
-        if holds >= EXPLAINS * len(places) and holds >= FEWEST + len(charges):
+        if holds < EXPLAINS * len(places) or holds < FEWEST + len(charges):
+            continue
+        # The only row of an order may show the order's total; rows that share an order do not.
+        shared = places[sheet.shares_order[places]]
+        again = between.explain(rest, slack, shared, but=(unit, line)) if len(shared) else explained
+        if again is not None and again[0] == charges:
             found.append(_RowIdentity(unit, line, charges, holds, len(places)))
     if not found:
         return None
@@ -387,10 +398,31 @@ def _prices(sheet: _Sheet, identities: Sequence[_Identity]) -> tuple[str | None,
         if len({(each.price, each.is_unit) for each in best}) != 1:
             return None, None
         first = best[0].price
-    roles = {each.is_unit for each in best if each.price == first}
-    if len(roles) > 1:  # the quantities make no difference: it is both
-        return first, None
-    return (first, None) if True in roles else (None, first)
+    is_unit = _is_unit(sheet, [each for each in best if each.price == first])
+    if is_unit is None:
+        return None, None
+    return (first, None) if is_unit else (None, first)
+
+
+def _is_unit(sheet: _Sheet, identities: Sequence[_Identity]) -> bool | None:
+    """Whether a price is that of one piece, as the orders tell where it makes a difference.
+
+    Where it makes none in any order it is both. None where the orders do not tell.
+    """
+    first = identities[0]
+    differs = np.abs(sheet.lines(first.price, is_unit=True) - sheet.summed[first.price]) > 1
+    if not differs.any():
+        return True
+    if differs.sum() < FEWEST:
+        return None
+    charges = _charges(sheet)
+    shares = {}
+    for is_unit in (True, False):
+        found = _identity(sheet, charges, first.price, is_unit, first.total, differs)
+        shares[is_unit] = found.share if found is not None else 0.0
+    if max(shares.values()) < EXPLAINS or min(shares.values()) > _RIVAL:
+        return None
+    return shares[True] > shares[False]
 
 
 def _total(
@@ -414,6 +446,6 @@ def _total(
             continue
         more = set(chosen.charges) - set(each.charges)
         less = set(each.charges) - set(chosen.charges)
-        if less or not all(charge.sign > 0 for charge in more):
+        if less or not more or not all(charge.sign > 0 for charge in more):
             return None
     return chosen

@@ -287,7 +287,7 @@ RULES: tuple[Rule, ...] = (
         severity="error",
         title="The cell of line items is not in the form that the platform's exports have",
         remedy="export one row per line item",
-        find=status_rules.flagged(UNREAD_ITEMS),
+        find=status_rules.flagged(UNREAD_ITEMS, "item_name"),
         fixed_severity=True,
         final=True,
     ),

@@ -23,12 +23,12 @@ from backfill.prepare.validation.violations import (
 )
 
 
-def flagged(rule: str) -> Finder:
-    """Rows that a row rule of the platform or the mapping file flags."""
+def flagged(rule: str, field: str = "status") -> Finder:
+    """Rows that a row rule of the platform or the mapping file flags, shown at a mapped field."""
 
     def find(draft: Draft, context: Context) -> Iterator[Violations]:
         rows = np.flatnonzero(is_true(pc.equal(draft.column("flag"), rule)))
-        yield from at_rows(draft, rows, "status" if draft.has("status") else None)
+        yield from at_rows(draft, rows, field if draft.has(field) else None)
 
     return find
 

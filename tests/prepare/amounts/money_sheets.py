@@ -29,8 +29,12 @@ class Sheet:
 
 def money_sheet(seed: int) -> Sheet:
     """Orders with a unit price, a line price or both; a total per order, per line or none; and
-    charges that are in the total."""
+    charges that are in the total.
+
+    Every third sheet is poor in evidence: most orders are one piece of one thing, without charges.
+    """
     chance = random.Random(seed)
+    poor = seed % 3 == 0
     prices = chance.choice([("unit",), ("line",), ("unit", "line")])
     total = chance.choice(["repeated", "first_row", "per_line", "none"])
     charges = [each for each in _SIGNS if chance.random() < 0.5]
@@ -45,15 +49,19 @@ def money_sheet(seed: int) -> Sheet:
         names=names,
         totals={},
         lines={},
-        determined=("unit" in prices and total != "none")
-        or len(prices) == 2
-        or total in ("repeated", "first_row"),
+        determined=not poor
+        and (
+            ("unit" in prices and total != "none")
+            or len(prices) == 2
+            or total in ("repeated", "first_row")
+        ),
     )
     for number in range(chance.randint(12, 60)):
         key = f"K{number}"
+        plain = poor and chance.random() < 0.85
         bought = [
-            (f"Thing {place}", chance.randint(1, 6), chance.randint(100, 9000))
-            for place in range(chance.randint(1, 4))
+            (f"Thing {place}", 1 if plain else chance.randint(1, 6), chance.randint(100, 9000))
+            for place in range(1 if plain else chance.randint(1, 4))
         ]
         sheet.lines[key] = [(name, count, each, count * each) for name, count, each in bought]
         goods = sum(price for *_, price in sheet.lines[key])
@@ -62,7 +70,7 @@ def money_sheet(seed: int) -> Sheet:
             "tax": round(goods * chance.choice([0, 0.05, 0.0825])),
             "discount": chance.choice([0, 0, round(goods * 0.1), 150]),
         }
-        beside = {name: cents for name, cents in beside.items() if name in charges}
+        beside = {name: 0 if plain else beside[name] for name in charges}
         whole = goods + sum(_SIGNS[name] * cents for name, cents in beside.items())
         sheet.totals[key] = whole
         for place, (name, count, each, price) in enumerate(sheet.lines[key]):
