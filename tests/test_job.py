@@ -229,6 +229,7 @@ def test_a_changed_export_is_told_and_touches_nothing_that_was_sent(
         "changed_after_sent": 3,
         "unchanged": 0,
         "gone": 0,
+        "removed": 0,
     }
 
 

@@ -8,8 +8,10 @@ By reference id, an incoming order is
 - **changed after it was sent**: listed in ``changes``; what Shout has stays as it is.
 
 An order that was undone takes the new body and stays undone: sending it again is a decision of
-its own. Orders of an export that the newer copy of the same file no longer has are **gone**: they
-are listed in ``gone`` and left as they are.
+its own.
+
+Orders that a newer copy of their own export no longer has are **gone**. One that was never sent
+leaves the job and is listed in ``removed``; any other stays and is listed in ``gone``.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from backfill.checkpoint.schema import (
 from backfill.checkpoint.store import Checkpoint
 
 _REPLACEABLE = ", ".join(f"'{state}'" for state in REPLACEABLE)
-_NOT_GONE = "'failed', 'skipped', 'rejected'"
+_NOT_GOING = "'failed', 'skipped', 'rejected'"
+_NEVER_SENT = "'pending', 'skipped', 'rejected'"
 
 # Each incoming order beside the job's order of the same key (or, without a key, of the same rows).
 # An order that was mended comes from another file than the one it was rejected from; reading the
@@ -56,7 +59,9 @@ SELECT new.id, old.id, old.state, new.state,
        old.reason IS new.reason, 1, 0
 FROM incoming.orders AS new
 JOIN main.orders AS old ON new.reference_id IS NULL AND old.reference_id IS NULL
-     AND old.source_file = new.source_file AND old.source_rows = new.source_rows
+     AND old.source_rows = new.source_rows AND new.source_file IN
+         (SELECT label FROM copies WHERE older = old.source_file
+          UNION ALL SELECT old.source_file)
 """
 
 _VERDICT = f"""
@@ -93,25 +98,28 @@ def adopt(folder: Path) -> Adopted:
 
 def _merge(db: sqlite3.Connection) -> Adopted:
     """Merge the attached ``incoming`` into ``main``, inside the caller's transaction."""
+    _find_copies(db)
     db.execute(_MATCH)
     db.execute("CREATE INDEX temp.matched_by_new_id ON matched (new_id)")
     db.execute(_VERDICT)
     db.execute("CREATE INDEX temp.judged_by_new_id ON judged (new_id)")
     books.before_merge(db)
     _drop_superseded(db)
-    gone = _note_gone(db)
+    gone, removed = _take_out_gone(db)
     new = _insert_new(db)
     _replace(db)
+    _move_to_copies(db)
     _note_changes(db)
     _take_problems(db)
     _take_decisions(db)
     db.execute("INSERT OR IGNORE INTO main.sources SELECT * FROM incoming.sources")
+    _retire_older_copies(db)
     books.after_merge(db)
     db.execute(
         "INSERT OR REPLACE INTO main.meta SELECT * FROM incoming.meta WHERE key <> 'export_cents'"
     )
     verdicts = dict(db.execute("SELECT verdict, count(*) FROM judged GROUP BY verdict").fetchall())
-    for table in ("matched", "judged", "placed"):
+    for table in ("matched", "judged", "placed", "moved", "copies", "read_again"):
         db.execute(f"DROP TABLE temp.{table}")
     return Adopted(
         new=new,
@@ -119,6 +127,7 @@ def _merge(db: sqlite3.Connection) -> Adopted:
         replaced=verdicts.get("replaced", 0),
         changed_after_sent=verdicts.get("changed", 0),
         gone=gone,
+        removed=removed,
     )
 
 
@@ -129,7 +138,7 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
         return
     mended = {tuple(row) for row in mended}
     left_over = db.execute(
-        f"SELECT id, source_file, source_rows FROM main.orders WHERE state IN ({_NOT_GONE})"
+        f"SELECT id, source_file, source_rows FROM main.orders WHERE state IN ({_NOT_GOING})"
         " AND id NOT IN (SELECT id FROM matched)"
     ).fetchall()
     labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
@@ -144,20 +153,105 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM main.orders WHERE id = ?", (order,))
 
 
-def _note_gone(db: sqlite3.Connection) -> int:
-    """List the orders whose file was read again and no longer has them; how many they are now."""
-    read_again = (
-        "SELECT old.id FROM main.orders AS old JOIN main.sources AS source"
-        " ON source.source = old.source_file"
-        " WHERE source.path IN (SELECT path FROM incoming.sources)"
+def _find_copies(db: sqlite3.Connection) -> None:
+    """Which sources of the job the import has read a newer (or the same) copy of, in ``copies``.
+
+    Fixed rows are no export: what is missing from them is not gone.
+    """
+    db.execute("CREATE TEMP TABLE copies (label TEXT, older TEXT)")
+    places = (
+        "SELECT source, coalesce(json_extract(details, '$.file'), path) AS file, sheet"
+        " FROM {}.sources WHERE NOT coalesce(json_extract(details, '$.mended'), 0)"
+    )
+    new, old = places.format("incoming"), places.format("main")
+    db.execute(
+        f"INSERT INTO copies SELECT new.source, old.source FROM ({new}) AS new"
+        f" JOIN ({old}) AS old ON old.file = new.file AND old.sheet IS new.sheet"
+    )
+
+
+def _take_out_gone(db: sqlite3.Connection) -> tuple[int, int]:
+    """Find the orders whose every source was read again and that are in none of the copies.
+
+    Rows without an order key cannot be followed from one copy to the next, so nobody is told.
+
+    :returns: how many stay as they were sent, and how many left the job.
+    """
+    read_again = {row[0] for row in db.execute("SELECT older FROM copies")}
+    labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
+    db.execute("CREATE TEMP TABLE read_again (source_file TEXT PRIMARY KEY)")
+    for source_file, source_rows in db.execute(
+        "SELECT source_file, min(source_rows) FROM main.orders GROUP BY source_file"
+    ).fetchall():
+        if read_again.issuperset(label for label, _ in addresses(source_file, source_rows, labels)):
+            db.execute("INSERT INTO read_again VALUES (?)", (source_file,))
+    unmatched = (
+        "FROM main.orders WHERE source_file IN (SELECT source_file FROM read_again)"
+        " AND id NOT IN (SELECT id FROM matched)"
+    )
+    never_sent = f"{unmatched} AND state IN ({_NEVER_SENT})"
+    keyed = f"{never_sent} AND reference_id NOT NULL"
+    db.execute(
+        "DELETE FROM main.gone WHERE order_id IN (SELECT id FROM matched)"
+        f" OR order_id IN (SELECT id {unmatched})"
     )
     db.execute(
-        f"DELETE FROM main.gone WHERE order_id IN ({read_again})"
-        " OR order_id IN (SELECT id FROM matched)"
+        "DELETE FROM main.removed WHERE reference_id IN (SELECT reference_id FROM incoming.orders)"
     )
-    return db.execute(
-        f"INSERT INTO main.gone {read_again} AND old.id NOT IN (SELECT id FROM matched)"
+    removed = db.execute(
+        f"INSERT INTO main.removed SELECT reference_id, account_id, state {keyed}"
     ).rowcount
+    db.execute(f"DELETE FROM main.problems WHERE order_id IN (SELECT id {never_sent})")
+    db.execute(f"DELETE {never_sent}")
+    gone = db.execute(f"INSERT INTO main.gone SELECT id {unmatched}").rowcount
+    return gone, removed
+
+
+def _move_to_copies(db: sqlite3.Connection) -> None:
+    """Let unchanged orders stand where the newer copy of their export has them."""
+    db.execute(
+        "CREATE TEMP TABLE moved AS SELECT judged.new_id, judged.id"
+        " FROM judged JOIN matched USING (new_id)"
+        " JOIN main.orders AS old ON old.id = judged.id"
+        " JOIN incoming.orders AS new ON new.id = judged.new_id"
+        " WHERE judged.verdict = 'unchanged' AND matched.same_body"
+        " AND old.source_file IN (SELECT source_file FROM read_again)"
+        " AND old.source_file <> new.source_file"
+    )
+    db.execute(
+        "UPDATE main.orders SET source_file = new.source_file, source_rows = new.source_rows"
+        " FROM moved JOIN incoming.orders AS new ON new.id = moved.new_id"
+        " WHERE moved.id = main.orders.id"
+    )
+    db.execute("DELETE FROM main.problems WHERE order_id IN (SELECT id FROM moved)")
+
+
+def _retire_older_copies(db: sqlite3.Connection) -> None:
+    """Of a source with a newer copy, keep only the rows of orders that still stand in it."""
+    labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
+    kept = {row[0]: 0 for row in db.execute("SELECT older FROM copies WHERE label <> older")}
+    if not kept:
+        return
+    for source_file, source_rows in db.execute("SELECT source_file, source_rows FROM main.orders"):
+        if ";" in source_file or source_file in kept:
+            for label, numbers in addresses(source_file, source_rows, labels):
+                if label in kept:
+                    kept[label] += len(numbers)
+    for label, rows in kept.items():
+        stale = "(SELECT id FROM main.orders)"
+        db.execute(
+            "DELETE FROM main.problems WHERE source_file = ?"
+            f" AND (order_id IS NULL OR order_id NOT IN {stale})",
+            (label,),
+        )
+        db.execute("DELETE FROM main.decisions WHERE source = ?", (label,))
+        db.execute(
+            "UPDATE main.sources SET rows = ?, details = json_set(details, '$.rows_ignored', 0,"
+            " '$.rows_in_no_order', 0) WHERE source = ?",
+            (rows, label),
+        )
+        if not rows:
+            db.execute("DELETE FROM main.sources WHERE source = ?", (label,))
 
 
 def _insert_new(db: sqlite3.Connection) -> int:
@@ -206,7 +300,9 @@ def _take_problems(db: sqlite3.Connection) -> None:
     columns = ", ".join(column for column in PROBLEM_COLUMNS if column != "order_id")
     db.execute(
         f"INSERT INTO main.problems (order_id, {columns}) SELECT placed.id, {columns}"
-        " FROM incoming.problems AS problem JOIN placed ON placed.new_id = problem.order_id"
+        " FROM incoming.problems AS problem"
+        " JOIN (SELECT * FROM placed UNION ALL SELECT * FROM moved) AS placed"
+        " ON placed.new_id = problem.order_id"
     )
     # Lines that stand for many orders or for none: once for each place.
     db.execute(

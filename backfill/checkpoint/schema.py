@@ -135,8 +135,15 @@ CREATE TABLE changes (
     payload        TEXT
 );
 
--- Orders whose export was read again and no longer has them.
+-- Orders that were sent, and whose export was read again and no longer has them.
 CREATE TABLE gone (order_id INTEGER PRIMARY KEY);
+
+-- Orders that were not sent, and left the job as their export no longer has them.
+CREATE TABLE removed (
+    reference_id   TEXT NOT NULL,
+    account_id     TEXT,
+    state          TEXT NOT NULL         -- at that time
+);
 
 -- What reading orders back from Shout found; of the last check only.
 CREATE TABLE verified (
@@ -292,3 +299,6 @@ class Adopted:
     replaced: int = 0
     changed_after_sent: int = 0
     gone: int = 0
+    """were sent, and are no longer in their export"""
+    removed: int = 0
+    """were not sent, are no longer in their export, and have left the job"""

@@ -37,5 +37,13 @@ def lines_of_changes(prepared: PrepareResult | None) -> Iterator[str]:
                 f"{adopted.changed_after_sent:,} orders changed in the export after they were sent "
                 "(see changed.csv; --update-changed updates them in Shout)."
             )
+        if adopted.removed:
+            yield (
+                f"No longer in the export and never sent: {adopted.removed:,} removed from the job "
+                "(see changed.csv)."
+            )
         if adopted.gone:
-            yield f"{adopted.gone:,} orders are no longer in the export (see changed.csv)."
+            yield (
+                f"No longer in the export but already sent: {adopted.gone:,} left as they are "
+                "(see changed.csv)."
+            )

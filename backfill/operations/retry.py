@@ -17,6 +17,8 @@ def put_back(
 ) -> int:
     """Put failed and skipped orders back to ``pending``; returns how many.
 
+    Orders that are gone from their export stay as they are.
+
     ``attempts`` stays: an order that was sent before is looked up before it is sent again.
 
     :param rule, account, reason: only orders with this rule, of this account, whose reason
@@ -27,6 +29,7 @@ def put_back(
             "UPDATE orders SET state = 'pending', updated_at = :now"
             " WHERE state IN ('failed', 'skipped')"
             " AND payload IS NOT NULL AND account_id IS NOT NULL"
+            " AND id NOT IN (SELECT order_id FROM gone)"
             " AND (:rule IS NULL OR rule = :rule)"
             " AND (:account IS NULL OR account_id = :account)"
             " AND (:reason IS NULL OR instr(lower(reason), lower(:reason)) > 0)",

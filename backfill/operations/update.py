@@ -164,8 +164,10 @@ def _changed(checkpoint: Checkpoint) -> Iterator[tuple[object, ...]]:
 
 def _gone(checkpoint: Checkpoint) -> Iterator[tuple[object, ...]]:
     rows = checkpoint.query(
-        "SELECT reference_id, account_id, state, shout_order_id, 'gone', ''"
-        " FROM gone JOIN orders ON orders.id = order_id ORDER BY orders.id"
+        "SELECT * FROM (SELECT reference_id, account_id, state, shout_order_id, 'gone', ''"
+        " FROM gone JOIN orders ON orders.id = order_id ORDER BY orders.id)"
+        " UNION ALL SELECT reference_id, account_id, state, NULL, 'gone', 'removed from the job'"
+        " FROM removed"
     )
     return (tuple(row) for row in rows)
 

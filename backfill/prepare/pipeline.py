@@ -211,6 +211,7 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
         format=one.mapping.format,
         rows=one.rows,
         details={
+            "file": str(table.path.resolve()),
             "encoding": table.encoding,
             "delimiter": table.delimiter,
             "header_row": table.header_row,

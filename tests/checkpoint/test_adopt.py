@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from backfill import open_job
 from backfill.checkpoint import (
     FILE_NAME,
     Adopted,
@@ -16,6 +18,7 @@ from backfill.checkpoint import (
     State,
     adopt,
 )
+from backfill.checkpoint.books import require_balance
 from backfill.checkpoint.incoming import Incoming
 from tests.checkpoint.claiming import claim, record
 from tests.order_columns import order_columns
@@ -60,8 +63,11 @@ def bring(
             if not says
         ]
     )
-    path = source.removesuffix(" (2)")
-    incoming.add_source(Source(source, path, None, "0" * 64, "generic", len(orders)))
+    path, _, sheet = re.sub(r" \(\d\)$", "", source).rstrip("]").partition(" [")
+    details = {"mended": bool(mended)}
+    incoming.add_source(
+        Source(source, path, sheet or None, "0" * 64, "generic", len(orders), details)
+    )
     if mended:
         incoming.add_mended([("orders.csv", row) for row in mended])
     incoming.finish({"fingerprint": repr(orders)})
@@ -118,13 +124,12 @@ def test_a_changed_export_replaces_what_was_not_sent_and_adds_what_is_new(tmp_pa
         [("1", "a", None), ("2", "B", None), ("3", "c", None), ("4", "D", None), ("6", "f", None)],
         source="orders.csv (2)",
     )
-    assert adopted == Adopted(new=1, unchanged=1, replaced=3, gone=1)
+    assert adopted == Adopted(new=1, unchanged=1, replaced=3, removed=1)
     assert states(tmp_path) == {
         "1": ("pending", body("a")),
         "2": ("pending", body("B")),
         "3": ("pending", body("c")),
         "4": ("pending", body("D")),
-        "5": ("pending", body("e")),
         "6": ("pending", body("f")),
     }
 
@@ -147,6 +152,77 @@ def test_an_order_that_changed_after_it_was_created_is_listed(tmp_path: Path) ->
     with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
         [row] = checkpoint.query("SELECT order_id, payload FROM changes").fetchall()
     assert tuple(row) == (1, body("changed"))
+
+
+@pytest.mark.parametrize("state", [State.CREATED, State.EXISTING, State.SENDING, State.FAILED])
+def test_a_sent_order_that_is_gone_from_its_export_stays_and_is_listed(
+    tmp_path: Path, state: State
+) -> None:
+    """It is or was in Shout's hands, so the job goes on to account for it."""
+    bring(tmp_path, [("1", "a", None), ("2", "b", None), ("3", "", None)])
+    settle(tmp_path, {"1": state})
+    adopted = bring(tmp_path, [("4", "d", None)], source="orders.csv (2)")
+    assert adopted == Adopted(new=1, gone=1, removed=2)
+    assert states(tmp_path) == {"1": (state.value, body("a")), "4": ("pending", body("d"))}
+    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+        assert [row[0] for row in checkpoint.query("SELECT order_id FROM gone")] == [1]
+        removed = checkpoint.query("SELECT reference_id, state FROM removed").fetchall()
+        assert [tuple(row) for row in removed] == [("2", "pending"), ("3", "rejected")]
+        assert {each.source: each.rows for each in checkpoint.sources()} == {
+            "orders.csv": 1,
+            "orders.csv (2)": 1,
+        }
+
+
+def test_an_order_that_comes_back_is_gone_no_longer(tmp_path: Path) -> None:
+    """Neither list keeps an order that a later copy of the export has again."""
+    both: list[Order] = [("1", "a", None), ("2", "b", None)]
+    bring(tmp_path, both)
+    settle(tmp_path, {"1": State.CREATED})
+    bring(tmp_path, [("3", "c", None)], source="orders.csv (2)")
+    bring(tmp_path, both, source="orders.csv (3)")
+    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+        assert not checkpoint.query("SELECT * FROM gone").fetchall()
+        removed = checkpoint.query("SELECT reference_id FROM removed").fetchall()
+        assert [tuple(row) for row in removed] == [("3",)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("orders.csv", "other.csv"),
+        ("book.xlsx [May]", "book.xlsx [June]"),
+        ("orders.csv", "rejected_rows.csv"),
+    ],
+)
+def test_only_a_newer_copy_of_its_own_export_takes_an_order_out(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """Not another file, not another sheet of the workbook, and not rows that were fixed."""
+    bring(tmp_path, [("1", "a", None), ("2", "b", None)], source=first)
+    for says in ("c", "d"):
+        fixed = [9] if second == "rejected_rows.csv" else None
+        adopted = bring(tmp_path, [("1", says, None)], source=second, mended=fixed)
+        assert (adopted.gone, adopted.removed) == (0, 0)
+
+
+def test_an_order_in_two_sources_is_gone_once_both_were_read_again(tmp_path: Path) -> None:
+    """Its other rows still stand in an export that was not read again."""
+    folder = tmp_path / "job"
+    orders, items = tmp_path / "orders.csv", tmp_path / "items.csv"
+    header = "reference_id,item_name,item_price\n"
+    orders.write_text("reference_id,created_at,profile_name\n1,2021-04-05,Jo\n2,2021-04-05,Al\n")
+    items.write_text(f"{header}1,Mug,5.00\n2,Pot,6.00\n")
+    open_job(folder).prepare(orders, items=items, connect_id="A1")
+    orders.write_text("reference_id,created_at,profile_name\n1,2021-04-05,Jo\n")
+    items.write_text(f"{header}1,Mug,5.00\n")
+    adopted = open_job(folder).prepare(orders, items=items, connect_id="A1").adopted
+    assert adopted == Adopted(unchanged=1, removed=1)
+    with Checkpoint(folder / FILE_NAME) as checkpoint:
+        require_balance(checkpoint)
+        [order] = checkpoint.query("SELECT source_file, source_rows FROM orders").fetchall()
+        assert tuple(order) == (f"{orders} (2); {items} (2)", "2; 2")
+        assert [each.rows for each in checkpoint.sources()] == [1, 1]
 
 
 def test_mended_rows_replace_the_orders_they_came_from(tmp_path: Path) -> None:

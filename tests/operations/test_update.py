@@ -66,6 +66,7 @@ def test_a_corrected_mapping_over_a_half_sent_job(
         "replaced": 10,
         "changed_after_sent": 20,
         "gone": 3,
+        "removed": 0,
     }
     assert states() == {"created": 105}, "what is gone is never deleted"
     assert [one["change"] for one in listed()] == ["changed"] * 20 + ["gone"] * 3
