@@ -20,9 +20,9 @@ from typing import Final, Protocol
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.prepare import convert
 from backfill.prepare.amounts import charges, roles
+from backfill.prepare.column_styles import header_currencies, header_zone, in_cents, number_style
 from backfill.prepare.grouping import keyless
 from backfill.prepare.mapping import fields, formats
-from backfill.prepare.number_styles import header_currencies, in_cents, number_style
 from backfill.prepare.reading.table import SourceTable
 from backfill.prepare.validation import statuses
 from backfill.prepare.validation.statuses import StatusCounts
@@ -207,7 +207,7 @@ def _date_orders(source: ReadSource, settings: ImportSettings) -> Iterator[Decis
         if evidence.undecided is None and not any(proofs.values()):
             continue  # ISO dates, names of months: nothing to decide
         order = evidence.settle(settings.date_order).order
-        proven = settings.date_order is None and proofs[order] > 0
+        proven = settings.date_order is None and order in evidence.proven
         yield _about(
             source,
             "date order",
@@ -283,6 +283,21 @@ def _units(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
             )
 
 
+def _zones_of_headers(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    for field in source.times:
+        zone = header_zone(field, source.mapping)
+        if zone is not None:
+            yield _about(
+                source,
+                "time zone",
+                zone,
+                SettledBy.PROOF,
+                column=source.mapping.column_of(field),
+                evidence=Evidence(note="the header names it"),
+                override="--map zone=COLUMN",
+            )
+
+
 # --- what holds for all sources ------------------------------------------------------------------
 
 
@@ -335,6 +350,7 @@ OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Deci
     _decimal_marks,
     _units,
     statuses.decisions,
+    _zones_of_headers,
 )
 OF_THE_IMPORT: Final[
     Sequence[Callable[[Sequence[ReadSource], ImportSettings], Iterator[Decision]]]

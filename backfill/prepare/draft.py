@@ -103,7 +103,7 @@ def draft(
         both = pa.StructArray.from_arrays([values, zone], ["text", "zone"])
         return by_source(both, sources[rows], of_source)
 
-    texts: dict[str, OrderText] = {}
+    texts: dict[str, OrderText] = {fields.ZONE: zones}
     times: dict[str, convert.Times] = {}
     for field in fields.ORDER_FIELDS + fields.ACCOUNT_FIELDS:
         if field not in fields.TIME_FIELDS:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from backfill.errors import UsageError
 from backfill.prepare import convert
+from backfill.prepare.column_styles import (
+    contradicted_cents,
+    header_currencies,
+    header_zone,
+    number_style,
+)
 from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.mapping import fields
-from backfill.prepare.number_styles import contradicted_cents, header_currencies, number_style
 from backfill.prepare.survey import Surveyed
-from backfill.settings import ImportSettings
+from backfill.settings import DateOrder, ImportSettings
+
+#: What each order of a date begins with.
+ORDER_WORDS: Mapping[DateOrder, str] = {
+    "mdy": "month first",
+    "dmy": "day first",
+    "ymd": "year first",
+}
 
 
 def readings(surveyed: Sequence[Surveyed], settings: ImportSettings) -> list[Reading]:
@@ -102,10 +115,12 @@ def _time_style(
         style = evidence.settle(date_order)
     contradicted = date_order is None and style.conflicting and evidence.undecided is not None
     if style.ambiguous or contradicted:
-        why = " (other dates have the month first, and others the day)" if contradicted else ""
+        why = "other dates prove different orders" if contradicted else "no date proves which"
+        possible = [order for order in ORDER_WORDS if order in evidence.possible or contradicted]
         raise UsageError(
-            f"{one.table.source}: column {one.mapping.column_of(name)!r}: day and month cannot be "
-            f"told apart in dates like {evidence.undecided!r}{why}",
-            hint="say which comes first: --date-order mdy (month first) or --date-order dmy",
+            f"{one.table.source}: column {one.mapping.column_of(name)!r}: dates such as "
+            f"{evidence.undecided!r} can be read in more than one order, and {why}",
+            hint="give "
+            + " or ".join(f"--date-order {order} ({ORDER_WORDS[order]})" for order in possible),
         )
-    return style
+    return replace(style, zone=header_zone(name, one.mapping))

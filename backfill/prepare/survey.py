@@ -23,6 +23,7 @@ from backfill.prepare.amounts.charges import Charge, ChargesLeftOut
 from backfill.prepare.amounts.roles import Settled, settle
 from backfill.prepare.amounts.sample import MoneySample
 from backfill.prepare.books import RowBooks
+from backfill.prepare.column_styles import Evidences, look_at_numbers, moved
 from backfill.prepare.grouping.keyless import KeylessRows, continuing, proves_first_row
 from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
@@ -30,7 +31,6 @@ from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.statuses import STATUS_FIELDS
 from backfill.prepare.mapping.twins import Twins
-from backfill.prepare.number_styles import Evidences, look_at_numbers, moved
 from backfill.prepare.reading.table import SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource
 from backfill.prepare.validation.rules import IGNORED_ROW

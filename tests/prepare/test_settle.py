@@ -89,3 +89,74 @@ def test_every_amount_must_be_in_the_currency_of_the_import(tmp_path: Path) -> N
         map=(("total", "Total (ARS)"),),
     )
     assert named.rejected == {"1": "other_currency"}
+
+
+TIMED = ("reference_id", "profile_name", "item_name", "item_price")
+
+
+def dated(number: int, *times: str) -> tuple[str, ...]:
+    return (str(number), "Ada", "Tea", "5.00", *times)
+
+
+def test_two_digit_years_at_either_end_are_asked_about(tmp_path: Path) -> None:
+    """20-03-14 is in 2020 or in 2014; a day that can be no year proves which."""
+    header = (*TIMED, "created_at")
+    with pytest.raises(UsageError, match="20-03-14") as raised:
+        read(tmp_path, dated(1, "20-03-14"), header=header)
+    assert "--date-order ymd" in (raised.value.hint or "")
+    found = read(tmp_path, dated(1, "20-03-14"), dated(2, "20-03-30"), header=header)
+    assert found.bodies["1"]["created_at"] == "2020-03-14"
+    found = read(tmp_path, dated(1, "20-03-14"), header=header, date_order="dmy")
+    assert found.bodies["1"]["created_at"] == "2014-03-20"
+
+
+def test_the_zone_in_a_header_places_the_times_below_it(tmp_path: Path) -> None:
+    """And not the time zone of the import; they need no warning then."""
+    found = read(
+        tmp_path,
+        dated(1, "2021-01-02 03:04:05"),
+        header=(*TIMED, "Placed (UTC)"),
+        map=(("created_at", "Placed (UTC)"),),
+        timezone="Asia/Tokyo",
+    )
+    assert found.bodies["1"]["created_at"] == "2021-01-02T03:04:05+00:00"
+    assert "naive_time" not in found.rules
+
+
+def test_a_zone_that_is_not_known_is_named(tmp_path: Path) -> None:
+    """IST is Indian, Irish or Israeli: the order is rejected; BST is known."""
+    found = read(
+        tmp_path,
+        dated(1, "2021-07-02 03:04:05", "IST"),
+        dated(2, "2021-07-02 03:04:05", "BST"),
+        header=(*TIMED, "created_at", "Zone"),
+        map=(("zone", "Zone"),),
+    )
+    assert found.rejected == {"1": "unknown_zone"}
+    assert "IST" in [each["value"] for each in found.problems]
+    assert found.bodies["2"]["created_at"] == "2021-07-02T03:04:05+01:00"
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    ["0000-00-00", "0000-00-00 00:00:00", "1900-01-00", "0", "None", "NULL", "12/30/1899", "-"],
+)
+def test_a_zero_time_is_a_blank(tmp_path: Path, nothing: str) -> None:
+    """It does not cancel the order, nor is it sent."""
+    header = (*TIMED, "created_at", "cancelled_at", "paid_at")
+    found = read(tmp_path, dated(1, "2021-04-05", nothing, nothing), header=header)
+    assert list(found.bodies) == ["1"]
+    assert "paid_at" not in found.bodies["1"]
+
+
+def test_an_error_of_a_spreadsheet_is_no_blank_amount(tmp_path: Path) -> None:
+    """#VALUE! is unreadable, a dash is zero, and a blank total beside others is said."""
+    found = read(
+        tmp_path,
+        order(1, "1", "5.00", "#VALUE!"),
+        order(2, "1", "5.00", "-"),
+        order(3, "1", "5.00", ""),
+    )
+    assert found.rejected == {"1": "bad_money"}
+    assert {key: body["total_cents"] for key, body in found.bodies.items()} == {"2": 0, "3": 500}
+    assert found.rules == {"bad_money", "missing_total", "total_differs", "zero_total"}

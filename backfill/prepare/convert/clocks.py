@@ -12,6 +12,7 @@ from backfill.prepare.convert.zones import ABBREVIATIONS
 
 _CLOCK = (
     r"^(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+    r"(?: ?(?:hs?|hrs?|Uhr)\.?)?"
     r"(?: ?(?P<half>[AaPp])\.? ?[Mm]\.?)?"
     r"(?: ?(?P<zone>[A-Z]{1,4}|(?:UTC|GMT)?(?P<sign>[-+])(?P<east>\d{1,2}):?(?P<past>\d{2})?))?"
     r"(?: \([^)]*\))?$"
@@ -32,11 +33,13 @@ def read_clocks(text: pa.StringArray) -> Moments:
 
 
 def _read_time(clocks: Moments, parts: pa.StructArray) -> None:
-    """On a clock of 24 hours, or of twice 12."""
+    """On a clock of 24 hours, or of twice 12. ``13:45 PM`` says the same thing twice."""
     half = pc.utf8_lower(parts.field("half"))
     afternoon, forenoon = _equal(half, "p"), _equal(half, "a")
     hour = figures(parts.field("hour"))
     of_twelve = np.where((hour >= 1) & (hour <= 12), hour % 12 + 12 * afternoon, NEVER)
+    twice = (afternoon & (hour > 12)) | (forenoon & (hour == 0))
+    of_twelve = np.where(twice, hour, of_twelve)
     fraction = pc.utf8_slice_codeunits(parts.field("fraction"), 0, 6)
     clocks.hour[:] = np.where(afternoon | forenoon, of_twelve, hour)
     clocks.minute[:] = figures(parts.field("minute"))

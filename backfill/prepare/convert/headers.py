@@ -42,11 +42,15 @@ def holds_cents(header: str) -> bool:
 
 def zone_in_header(header: str) -> str | None:
     """The time zone's name: ``UTC`` of ``Created (UTC)``, of ``created_at_utc``."""
-    for inside in _BRACKETED.findall(header):
-        if find_zone(inside) is not None:
-            return str(inside)
-    word = _last_word(header)
-    return word.upper() if word is not None and word.upper() in ABBREVIATIONS else None
+    words = [*_BRACKETED.findall(header), _last_word(header) or ""]
+    for word in map(str, words):
+        is_abbreviation = word.upper() in ABBREVIATIONS
+        # ``est`` may be estimated; what is not in capitals is an abbreviation only where plain.
+        if is_abbreviation and not word.isupper() and word.upper() not in ("UTC", "GMT"):
+            continue
+        if len(word) > 2 and (is_abbreviation or (word in words[:-1] and find_zone(word))):
+            return word.upper() if is_abbreviation else word
+    return None
 
 
 def _last_word(header: str) -> str | None:

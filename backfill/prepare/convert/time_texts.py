@@ -30,6 +30,7 @@ _HALVES = r"^(?P<date>[^:]*)[T ,](?P<clock>\d{1,2}:.*)$"
 _BETWEEN = r"(?:[ ,]| at| um| à| -)+$"
 _WITHOUT_MARKS = r"^((?:19|20)\d{2})(\d{2})(\d{2})$"
 _UNUSUAL = r"[^!-~ ]|  "
+_INVISIBLE = r"[\x{200B}-\x{200F}\x{061C}\x{202A}-\x{202E}\x{2060}\x{2066}-\x{2069}\x{FEFF}]"
 _SPACES = r"[\s\x{00A0}\x{2009}\x{202F}]+"
 # Without a colon: times without marks, as ISO 8601's basic format has them, and 9 PM.
 _REWRITTEN = (
@@ -67,6 +68,7 @@ class Halves(NamedTuple):
 def halves(text: pa.StringArray) -> Halves:
     """The texts of the days and of the times of day."""
     if pc.any(matches(text, _UNUSUAL), min_count=0).as_py():
+        text = pc.replace_substring_regex(text, _INVISIBLE, "")
         text = pc.replace_substring_regex(text, _SPACES, " ")
     marked = pc.match_substring(text, ":")
     if not pc.all(marked, min_count=0).as_py():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
-from typing import NamedTuple
+from datetime import UTC, datetime, tzinfo
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,8 @@ from backfill.prepare.convert.time_texts import COUNTS, ISO, Counting, halves, r
 from backfill.prepare.convert.zones import find_zone, offsets_at
 from backfill.settings import DateOrder
 
+_ORDERS: frozenset[DateOrder] = frozenset(get_args(DateOrder))
+
 
 @dataclass(frozen=True, slots=True)
 class TimeStyle:
@@ -43,6 +45,8 @@ class TimeStyle:
     """Values of the column prove different orders; those against ``order`` are bad."""
     example: str | None = None
     """A value that needs the order settled, where there is one."""
+    zone: str | None = None
+    """The zone that the column's header names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ class TimeEvidence:
     month_first: int = 0
     day_first: int = 0
     year_first: int = 0
+    possible: frozenset[DateOrder] = _ORDERS
+    """The orders in which every value is a day that there is."""
     undecided: str | None = None
-    """A value such as 04/05/21."""
+    """A value such as 04/05/21, which is another day in another order."""
     excel: str | None = None
     seconds: str | None = None
     milliseconds: str | None = None
@@ -68,12 +74,28 @@ class TimeEvidence:
             self.month_first + other.month_first,
             self.day_first + other.day_first,
             self.year_first + other.year_first,
+            self.possible & other.possible,
             self.undecided or other.undecided,
             self.excel or other.excel,
             self.seconds or other.seconds,
             self.milliseconds or other.milliseconds,
             self.written or other.written,
         )
+
+    @property
+    def proven(self) -> list[DateOrder]:
+        """The orders that values prove, the one with the most proof first.
+
+        A value proves an order that it can only be read in; together values prove the only order
+        that none of them rules out.
+        """
+        proofs: dict[DateOrder, int] = {
+            "mdy": self.month_first,
+            "dmy": self.day_first,
+            "ymd": self.year_first,
+        }
+        found = sorted((order for order in proofs if proofs[order]), key=lambda each: -proofs[each])
+        return found or (list(self.possible) if len(self.possible) == 1 else [])
 
     def settle(self, date_order: DateOrder | None) -> TimeStyle:
         """The way to read the column: in the order that the user gives, else in the proven one.
@@ -82,12 +104,7 @@ class TimeEvidence:
         before day. Either way the style says so. Bare numbers are times only where the whole
         column is numbers of one kind.
         """
-        proofs: dict[DateOrder, int] = {
-            "mdy": self.month_first,
-            "dmy": self.day_first,
-            "ymd": self.year_first,
-        }
-        proven = [order for order, proof in proofs.items() if proof]
+        proven = self.proven
         kinds: dict[Counting, str | None] = {
             "excel": self.excel,
             "seconds": self.seconds,
@@ -95,7 +112,7 @@ class TimeEvidence:
         }
         counting = [kind for kind, example in kinds.items() if example is not None]
         return TimeStyle(
-            order=date_order if date_order else max(proofs, key=proofs.__getitem__),
+            order=date_order or (proven[0] if proven else "mdy"),
             counting=counting[0] if len(counting) == 1 and self.written is None else None,
             ambiguous=date_order is None and len(proven) != 1 and self.undecided is not None,
             conflicting=len(proven) > 1,
@@ -136,11 +153,15 @@ def survey_times(text: Text) -> TimeEvidence:
         return plain
     counts = {kind: matches(odd, pattern) for kind, pattern in COUNTS.items()}
     bare = pc.or_(pc.or_(counts["excel"], counts["seconds"]), counts["milliseconds"])
-    month_first, day_first, year_first, undecided = _orders(odd)
+    fits, undecided = _orders(odd)
+    readings = np.add.reduce(list(fits.values()))
+    alone = {order: int((rows & (readings == 1)).sum()) for order, rows in fits.items()}
+    dated = readings > 0
     return plain | TimeEvidence(
-        month_first=int(month_first.sum()),
-        day_first=int(day_first.sum()),
-        year_first=int(year_first.sum()),
+        month_first=alone["mdy"],
+        day_first=alone["dmy"],
+        year_first=alone["ymd"],
+        possible=frozenset(order for order, rows in fits.items() if rows[dated].all()),
         undecided=first_of(odd, pa.array(undecided)),
         excel=first_of(odd, counts["excel"]),
         seconds=first_of(odd, counts["seconds"]),
@@ -155,14 +176,18 @@ def times(
     """Read each time, place it where it has no offset, and write it as Shout takes it.
 
     A time without an offset is placed in the zone that ``zones`` names for its row (IANA, Windows
-    and Rails names, abbreviations, offsets), else in ``timezone`` (None: UTC). A local time that
+    and Rails names, abbreviations, offsets), else in that of the style, else in ``timezone``
+    (None: UTC). A local time that
     the clocks skipped or showed twice has the offset that held before they changed. Fractions of
     seconds are kept, to 6 digits. Raises UsageError where ``timezone`` is no zone.
     """
     column = as_text(text)
     moments = read_times(column, style.order, style.counting)
     local = moments.local()
-    naive = _place(moments, local, _zone(timezone), None if zones is None else as_text(zones))
+    named = None if zones is None else as_text(zones)
+    naive = _place(moments, local, _zone(style.zone or timezone), named)
+    if style.zone is not None:
+        naive[:] = False
     at_utc = local - moments.offset * 60
     return Times(
         values=iso_text(moments),
@@ -173,19 +198,35 @@ def times(
     )
 
 
-def _orders(text: pa.StringArray) -> tuple[Bools, Bools, Bools, Bools]:
-    """Which values prove month first, day first, year first; and which could be either."""
+def _orders(text: pa.StringArray) -> tuple[dict[DateOrder, Bools], Bools]:
+    """In which orders each value is a day that there is, and which are other days in others.
+
+    A year of two digits may stand at either end; one that lies ahead is no year of an order.
+    """
     dates = halves(text).dates
     date = three_numbers(dates.dictionary)
-    first, second = date.first, date.second
-    low = (first >= 1) & (first <= 12)
-    short = date.last_width == 2
-    month_first = date.year_at_end & low & (second > 12)
-    day_first = date.year_at_end & (first > 12) & (first <= 31) & (second <= 12)
-    year_first = date.year_at_end & short & ((first > 31) | (first == 0))
-    either = date.year_at_end & low & (second <= 12) & (first != second)
+    first, second, last = date.first, date.second, date.last
+
+    def is_month(number: Ints) -> Bools:
+        return (number >= 1) & (number <= 12)
+
+    def is_day(number: Ints) -> Bools:
+        return (number >= 1) & (number <= 31)
+
+    def is_year(number: Ints) -> Bools:
+        return (number <= datetime.now(UTC).year % 100) | (number > 31)
+
+    at_end = date.year_at_end & ((date.last_width == 4) | is_year(last))
+    in_front = (date.first_width == 2) & (date.last_width <= 2) & is_year(first)
+    fits: dict[DateOrder, Bools] = {
+        "mdy": at_end & is_month(first) & is_day(second),
+        "dmy": at_end & is_day(first) & is_month(second),
+        "ymd": in_front & is_month(second) & is_day(last),
+    }
+    either = fits["mdy"] & fits["dmy"] & (first != second)
+    either |= fits["ymd"] & (fits["mdy"] | fits["dmy"]) & (first != last)
     index = dates.indices.to_numpy()
-    return month_first[index], day_first[index], year_first[index], either[index]
+    return {order: rows[index] for order, rows in fits.items()}, either[index]
 
 
 def _zone(timezone: str | None) -> tzinfo:

@@ -14,14 +14,16 @@ import numpy as np
 from backfill.prepare.convert.columns import Ints
 from backfill.prepare.convert.moments import DAY
 
-#: Abbreviations in a time itself, to minutes east of UTC: those of RFC 5322 (4.3), and the ones
-#: of Europe and Australia that mean one thing only.
+#: Abbreviations, to minutes east of UTC: those of RFC 5322 (4.3), and the ones that mean one
+#: thing only in the IANA time zone database of our day. IST is Indian, Irish and Israeli.
 ABBREVIATIONS = {
     "Z": 0, "UTC": 0, "GMT": 0, "UT": 0,
     "EST": -300, "EDT": -240, "CST": -360, "CDT": -300,
     "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
     "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
-    "AEST": 600, "AEDT": 660,
+    "BST": 60, "MSK": 180, "SAST": 120, "PKT": 300, "WIB": 420, "HKT": 480, "AWST": 480,
+    "JST": 540, "KST": 540, "ACST": 570, "ACDT": 630, "AEST": 600, "AEDT": 660,
+    "NZST": 720, "NZDT": 780, "AKST": -540, "AKDT": -480, "HST": -600,
 }  # fmt: skip
 
 _EPOCH = datetime(1970, 1, 1)

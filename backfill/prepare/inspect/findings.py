@@ -19,6 +19,13 @@ from backfill.prepare import convert
 from backfill.prepare.amounts.charges import Charge, ChargesLeftOut
 from backfill.prepare.amounts.roles import Settled, settle
 from backfill.prepare.amounts.sample import MoneySample
+from backfill.prepare.column_styles import (
+    Evidences,
+    contradicted_cents,
+    header_zone,
+    look_at_numbers,
+    moved,
+)
 from backfill.prepare.convert.cells import clean
 from backfill.prepare.decisions import decisions
 from backfill.prepare.grouping.keyless import KeylessRows
@@ -27,12 +34,6 @@ from backfill.prepare.mapping.completeness import lacks
 from backfill.prepare.mapping.field_names import MUST_BE_DECIDED
 from backfill.prepare.mapping.guess import Guess
 from backfill.prepare.mapping.twins import Twins
-from backfill.prepare.number_styles import (
-    Evidences,
-    contradicted_cents,
-    look_at_numbers,
-    moved,
-)
 from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource, map_sources
 from backfill.prepare.validation.rules import IGNORED_ROW
@@ -288,7 +289,7 @@ def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) ->
             continue
         seen = convert.survey_times(_array(rows, name))
         series.times[name] = series.times[name] | seen if name in series.times else seen
-        if series.naive is None:
+        if series.naive is None and header_zone(name, series.mapping) is None:
             series.naive = _first_naive(some, name, series.times[name], settings)
     look_at_numbers(series.numbers, series.mapping, rows)
     for name in fields.MONEY_FIELDS:

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from backfill.checkpoint.decisions import Decision, SettledBy
+from backfill.prepare.column_styles import number_style
 from backfill.prepare.convert.cells import one_line
 from backfill.prepare.inspect.findings import Inspection, Series
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.completeness import lacks
 from backfill.prepare.mapping.guess import column_key
 from backfill.prepare.mapping.mapping_file import mapping_toml
-from backfill.prepare.number_styles import number_style
+from backfill.prepare.settle import ORDER_WORDS
 from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.settings import ImportSettings
 
@@ -281,8 +282,9 @@ def _notes_on_columns(series: Series, settings: ImportSettings) -> Iterator[str]
             )
         elif style.ambiguous:
             yield (
-                f"Column {column}: {style.example!r} can be read with the month or the day first, "
-                "and no row proves which. Give --date-order mdy or --date-order dmy."
+                f"Column {column}: {style.example!r} can be read in more than one order, and no "
+                "row proves which. Give --date-order "
+                f"{', '.join(order for order in ORDER_WORDS if order in evidence.possible)}."
             )
     for name, marks in series.numbers.items():
         number = number_style(name, marks, series.mapping, settings)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from backfill.prepare.convert.cells import clean, without_text_marker
 from backfill.prepare.mapping import packed
+from backfill.prepare.mapping.blanks import blanks_of_columns
 from backfill.prepare.mapping.build import Mapping, build_mapping
 from backfill.prepare.mapping.field_names import (
     ACCOUNT_FIELDS,
@@ -109,10 +110,19 @@ class _Cells:
         self._mapping = mapping
         self._table = table
         self._cleaned: dict[str, pa.StringArray] = {}
+        self._blanks = blanks_of_columns(
+            mapping.specs,
+            mapping.blank,
+            amounts=MONEY_FIELDS,
+            quantities=("item_quantity",),
+            times=TIME_FIELDS,
+        )
 
     def __call__(self, name: str) -> pa.StringArray:
         if name not in self._cleaned:
-            cells = clean(_one_array(self._table[name]), self._mapping.blank)
+            cells = clean(
+                _one_array(self._table[name]), self._blanks.get(name, self._mapping.blank)
+            )
             if name in self._mapping.digits:
                 cells = without_text_marker(cells)
             self._cleaned[name] = cells

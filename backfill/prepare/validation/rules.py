@@ -210,6 +210,14 @@ RULES: tuple[Rule, ...] = (
         fixed_severity=True,
     ),
     Rule(
+        id="unknown_zone",
+        severity="error",
+        title="The time zone of the order is not known by that name",
+        remedy="write a name such as Europe/London or an offset, or leave the column out with "
+        "--map zone= and give --timezone",
+        find=value_rules.unknown_zone,
+    ),
+    Rule(
         id="time_is_now",
         severity="error",
         title="'now' is only for live orders",

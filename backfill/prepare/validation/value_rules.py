@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.prepare.convert import text_bytes
+from backfill.prepare.convert.zones import find_zone
 from backfill.prepare.draft import Draft
 from backfill.prepare.mapping import fields
 from backfill.prepare.validation.violations import (
@@ -47,6 +48,18 @@ def bad_time(draft: Draft, context: Context) -> Iterator[Violations]:
     for field in _times(draft):
         times = draft.times[field]
         yield from at_orders(draft, is_true(times.bad) & ~is_true(times.is_now), field)
+
+
+def unknown_zone(draft: Draft, context: Context) -> Iterator[Violations]:
+    if all_blank(draft, fields.ZONE):
+        return
+    names = draft.texts[fields.ZONE].values
+    unknown = [name for name in names.unique().drop_null().to_pylist() if find_zone(name) is None]
+    needed = np.zeros(draft.count, dtype=bool)
+    for field in _times(draft):
+        needed |= is_true(draft.times[field].naive)
+    named = is_true(pc.is_in(names, pa.array(unknown, pa.string())))
+    yield from at_orders(draft, needed & named, fields.ZONE)
 
 
 def time_is_now(draft: Draft, context: Context) -> Iterator[Violations]:

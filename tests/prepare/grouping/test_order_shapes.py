@@ -250,7 +250,7 @@ def test_dates_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     """Promise 4. Both orders are proven in one column, and one date could be either."""
     dates = ("13/04/2021", "04/14/2021", "05/06/2021")
     path = written(tmp_path / "a.csv", *(row(str(n), at=at) for n, at in enumerate(dates)))
-    with pytest.raises(UsageError, match=r"'05/06/2021' \(other dates have") as told:
+    with pytest.raises(UsageError, match=r"'05/06/2021' .* other dates prove") as told:
         prepared(path)
     assert told.value.hint is not None
     assert "--date-order" in told.value.hint

@@ -101,7 +101,7 @@ def test_an_unknown_export_is_guessed_and_not_used(tmp_path: Path) -> None:
     }
     text = render(found)
     assert "? reference_id                  Bestell-Nr: A1 | A2" in text
-    assert "'04/05/2021' can be read with the month or the day first" in text
+    assert "'04/05/2021' can be read in more than one order" in text
     assert "Amounts are in EUR" in text
     assert command_in(text)[:4] == ["backfill", "validate", str(path), "--accept-guesses"]
     assert "--write-mapping mapping.toml" in text

@@ -197,6 +197,8 @@ def test_every_rule_is_tested_here() -> None:
         "joined_order",
         "duplicate_order",
         "keyless_row",
+        # In tests/prepare/test_settle.py.
+        "unknown_zone",
         # By the row rules of a platform, in the golden tests; and an order grid, below.
         "rejected_status",  # in test_statuses
         "refund",

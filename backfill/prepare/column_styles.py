@@ -1,4 +1,4 @@
-"""How the amounts and quantities of a source are written: evidence from its rows, and the style."""
+"""How the numbers and times of a source are written: evidence from rows, headers and options."""
 
 from __future__ import annotations
 
@@ -87,3 +87,10 @@ def header_currencies(mapping: fields.Mapping) -> dict[str, str]:
                 if (name := convert.currency_in_header(column)) is not None:
                     named[field] = name
     return named
+
+
+def header_zone(field: str, mapping: fields.Mapping) -> str | None:
+    """The time zone that a column of times names in its header."""
+    spec = mapping.specs.get(field)
+    columns = () if spec is None else spec.columns
+    return next(filter(None, map(convert.zone_in_header, columns)), None)
