@@ -6,24 +6,27 @@ used, so that the command line answers at once.
 
 from __future__ import annotations
 
+from backfill.version import __version__
+
 TYPE_CHECKING = False  # typing itself would cost a tenth of the time that --help may take
 if TYPE_CHECKING:
     from backfill.errors import BackfillError as BackfillError
     from backfill.job import Job as Job
     from backfill.job import open_job as open_job
 
-__version__ = "0.1.0"
 __all__ = ["BackfillError", "Job", "__version__", "open_job"]
 
 _MODULES = {"BackfillError": "errors", "Job": "job", "open_job": "job"}
 
 
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker would take every name for one that exists
 
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from backfill import __version__
 from backfill.settings import declared
 from backfill.settings.declared import SETTINGS, Setting
+from backfill.version import __version__
 
 AddOptions = Callable[[argparse.ArgumentParser], None]
 

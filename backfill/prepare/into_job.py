@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backfill import __version__
 from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, adopt, now
 from backfill.prepare.reading.fingerprint import expand, sha256_of
 from backfill.progress import Progress
 from backfill.settings import ImportSettings
+from backfill.version import __version__
 
 _log = logging.getLogger(__name__)
 
