@@ -169,17 +169,25 @@ def _misfits(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]
 def _order_values(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
     if source.items_only:
         return
+    places = None if source.amounts is None else source.amounts.places
+    evidence = Evidence()
+    if places is not None:
+        agrees = places.order_values == source.mapping.order_values
+        counts = (places.supporting, places.contradicting)
+        supporting, contradicting = counts if agrees else counts[::-1]
+        evidence = Evidence(supporting=supporting, contradicting=contradicting)
     if settings.mapping is not None:
         settled_by = SettledBy.MAPPING
-    elif source.mapping.format in (formats.UNKNOWN, formats.GENERIC):
-        settled_by = SettledBy.DEFAULT
-    else:
+    elif source.mapping.format not in (formats.UNKNOWN, formats.GENERIC):
         settled_by = SettledBy.PLATFORM
+    else:
+        settled_by = SettledBy.DEFAULT if places is None else SettledBy.PROOF
     yield _about(
         source,
         "order-level values",
         _ORDER_VALUES[source.mapping.order_values],
         settled_by,
+        evidence=evidence,
         override="order_values in a mapping file",
     )
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.errors import MappingError
 from backfill.prepare.amounts.arithmetic import Amounts, Roles, explained_share, find_roles
+from backfill.prepare.amounts.places import Places, places_of
 from backfill.prepare.amounts.sample import MoneySample
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.guess import Guess
@@ -37,6 +38,8 @@ class Settled:
     mapping: fields.Mapping
     """with the roles that are proved"""
     roles: Roles = field(default_factory=Roles)
+    places: Places | None = None
+    """where the totals stand; None where that is not proved"""
     contradiction: MappingError | None = None
     """the numbers contradict what a person or a platform said"""
 
@@ -68,6 +71,12 @@ def propose(
     }
     if not proved:
         return dict(guesses)
+    roles = replace(
+        roles,
+        unit_price=proved.get("item_each_price"),
+        line_price=proved.get("item_price"),
+        total=proved.get("total"),
+    )
     why = f"{roles.equation} holds for {roles.explained:,} of {roles.tested:,}"
     replaced = set(proved) | (_PRICES if _PRICES & set(proved) else set())
     found = {
@@ -108,14 +117,19 @@ def settle(mapping: fields.Mapping, sample: MoneySample, label: str) -> Settled:
             continue
         if not _by_name_alone(mapping, name):
             error = _contradicted(label, column, name, proved, roles, amounts)
-            return Settled(mapping, roles, error)
+            return Settled(mapping, roles, contradiction=error)
         left.add(name)
         moved[proved] = mapping.specs[name]
-    if not moved:
-        return Settled(mapping, roles)
     specs = {name: spec for name, spec in mapping.specs.items() if name not in left} | moved
     settled_by = {**mapping.settled_by, **dict.fromkeys(moved, SettledBy.PROOF)}
-    return Settled(replace(mapping, specs=specs, settled_by=settled_by), roles)
+    mapping = replace(mapping, specs=specs, settled_by=settled_by)
+    total = _single_column(mapping.specs.get("total"))
+    if total not in amounts.columns:
+        return Settled(mapping, roles)
+    places = places_of(amounts, str(total))
+    if places is not None and _is_unmapped(mapping):
+        mapping = replace(mapping, order_values=places.order_values)
+    return Settled(mapping, roles, places)
 
 
 def decisions(label: str, settled: Settled) -> Iterator[Decision]:
@@ -160,6 +174,11 @@ def _by_name_alone(mapping: fields.Mapping, name: str) -> bool:
     """Whether a field's column is used because of what it is called."""
     if mapping.settled_by.get(name) in (SettledBy.OPTION, SettledBy.MAPPING):
         return False
+    return _is_unmapped(mapping)
+
+
+def _is_unmapped(mapping: fields.Mapping) -> bool:
+    """Whether neither a platform nor a mapping file says how the source is to be read."""
     return mapping.format in (formats.GENERIC, formats.UNKNOWN)
 
 

@@ -114,3 +114,23 @@ def test_charges_that_no_total_holds(tmp_path: Path) -> None:
     }
     written(tmp_path, csv_text([*header, "Rabatt", "Shipping", "total"], *rows))
     assert "charge_left_out" not in prepared(export).rules
+
+
+def test_a_total_on_the_first_row_with_zeros_below(tmp_path: Path) -> None:
+    """Zeros on the further rows of nearly all orders are blanks; a zero of one order is not."""
+    header = ["reference_id", "created_at", "profile_name", "item_name", "item_price", "total"]
+    rows = [
+        [f"G-{order}", "2022-01-13", "Ann", f"Lamp {line}", "10.00", "0.00" if line else "32.00"]
+        for order in range(6)
+        for line in range(3)
+    ]
+    found = prepared(written(tmp_path, csv_text(header, *rows)))
+    assert {body["total_cents"] for body in found.bodies.values()} == {3200}
+    assert "conflicting_fields" not in found.rules
+    rows[1][-1] = rows[2][-1] = "32.00"
+    for row in rows[3:]:
+        row[-1] = "32.00"
+    rows[-1][-1] = "0.00"
+    assert prepared(written(tmp_path, csv_text(header, *rows))).rejected == {
+        "G-5": "conflicting_fields"
+    }
