@@ -355,6 +355,8 @@ def _order_identities(sheet: _Sheet) -> Iterator[_Identity]:
         if price == total or not sheet.may_be_total(total):
             continue
         for is_unit in (True, False) if sheet.counted else (False,):
+            if not is_unit and sheet.same(price, total):
+                continue  # a copy of a column explains nothing
             identity = _identity(sheet, charges, price, is_unit, total, everywhere)
             if identity is not None:
                 yield identity
@@ -430,7 +432,8 @@ def _total(
 ) -> _Identity | None:
     """The total that the lines come to: of a subtotal and a total the one with all charges.
 
-    None where there is none, or several columns could be it.
+    None where there is none, or several columns could be it: by another identity, or because they
+    are larger by charges that no column holds.
     """
     mine = [
         each
@@ -444,8 +447,13 @@ def _total(
     for each in mine:
         if np.array_equal(sheet.once[each.total], sheet.once[chosen.total]):
             continue
-        more = set(chosen.charges) - set(each.charges)
-        less = set(each.charges) - set(chosen.charges)
-        if less or not more or not all(charge.sign > 0 for charge in more):
+        added = set(chosen.charges) - set(each.charges)
+        missing = set(each.charges) - set(chosen.charges)
+        if missing or not added or not all(charge.sign > 0 for charge in added):
+            return None
+    explained = {chosen.total, unit, line, *(charge.column for charge in chosen.charges)}
+    for name in sheet.columns.keys() - explained:
+        more = sheet.once[name] - sheet.once[chosen.total]
+        if sheet.may_be_total(name) and (more > 1).any() and (more >= -1).mean() >= EXPLAINS:
             return None
     return chosen

@@ -134,3 +134,31 @@ def test_a_total_on_the_first_row_with_zeros_below(tmp_path: Path) -> None:
     assert prepared(written(tmp_path, csv_text(header, *rows))).rejected == {
         "G-5": "conflicting_fields"
     }
+
+
+def test_items_of_a_second_file_without_a_total(tmp_path: Path) -> None:
+    """The totals are the sums of the lines, and a discount beside them is named with its sum."""
+    orders = written(
+        tmp_path,
+        csv_text(
+            ["No", "Ordered", "Ship To"], ["H-1", "2022-01-13", "Ann"], ["H-2", "2022-01-14", "Bob"]
+        ),
+    )
+    items = tmp_path / "items.csv"
+    items.write_text(
+        csv_text(
+            ["No", "Sku", "Each", "Pcs", "Discount"],
+            ["H-1", "11", "20.00", 3, "0"],
+            ["H-1", "12", "2.50", 6, "1.25"],
+            ["H-2", "11", "20.00", 1, "0"],
+        ),
+        encoding="utf-8",
+    )
+    given = {"reference_id": "No", "created_at": "Ordered", "profile_name": "Ship To"}
+    given |= {"item_name": "Sku", "item_quantity": "Pcs", "item_each_price": "Each"}
+    found = prepared(orders, items=items, map=tuple(given.items()))
+    totals = {key: body["total_cents"] for key, body in found.bodies.items()}
+    assert totals == {"H-1": 7500, "H-2": 2000}
+    (said,) = (each for each in found.problems if each["rule"] == "charge_left_out")
+    assert said["source_file"].endswith("items.csv")
+    assert said["value"] == "discount of 1.25 in 1 row"

@@ -67,3 +67,22 @@ def test_a_column_of_the_address_is_no_status(tmp_path: Path) -> None:
     )
     body = prepared(export, accept_guesses=True).bodies["F-1"]
     assert body["profile_shipping_address_raw"] == "7 Hill Rd, Boise, Idaho"
+
+
+def test_transactions_of_a_platform_whose_items_are_wanted(tmp_path: Path) -> None:
+    """Most of a platform's columns do not make up for those that it needs; they are named, and
+    what the arithmetic tells of the others is used only where it is accepted."""
+    export = tmp_path / "transactions.csv"
+    header = ["Date", "Time", "Time Zone", "Gross Sales", "Discounts", "Net Sales", "Tax", "Tip"]
+    header += ["Total Collected", "Transaction ID", "Payment ID", "Device Name", "Event Type"]
+    header += ["Dining Option", "Customer ID", "Customer Name", "Description", "PAN Suffix"]
+    rows = [
+        f"2022-01-13,10:00:00,UTC,{net}.00,0.00,{net}.00,{tax},{tip},{net + 2}.00,T{net},,Till,"
+        "Payment,,,Ann,Lamp,".split(",")
+        for net, tax, tip in ((20, "2.00", "0.00"), (40, "1.50", "0.50"))
+    ]
+    export.write_text(csv_text(header, *rows), encoding="utf-8")
+    with pytest.raises(MappingError, match=r"Square.* lacks required columns: 'Item', 'Qty'"):
+        prepared(export)
+    bodies = prepared(export, accept_guesses=True).bodies
+    assert {key: body["total_cents"] for key, body in bodies.items()} == {"T20": 2200, "T40": 4200}
