@@ -132,11 +132,26 @@ def _merge(db: sqlite3.Connection) -> Adopted:
 
 
 def _drop_superseded(db: sqlite3.Connection) -> None:
-    """Drop orders that were not sent and whose every row came back mended under another key."""
-    mended = set(db.execute("SELECT source_file, row FROM incoming.mended").fetchall())
-    if not mended:
+    """Drop orders that were not sent and whose every row came back fixed under another key.
+
+    A fixed row counts once it is in an order, or is reported as a change of one.
+    """
+    came_from: dict[tuple[str, int], tuple[str, int]] = {
+        (fixed_file, fixed_row): (source_file, row)
+        for source_file, row, fixed_file, fixed_row in db.execute("SELECT * FROM incoming.mended")
+    }
+    if not came_from:
         return
-    mended = {tuple(row) for row in mended}
+    fresh = [row[0] for row in db.execute("SELECT source FROM incoming.sources")]
+    fresh += [row[0] for row in db.execute("SELECT source FROM main.sources")]
+    for source_file, source_rows in db.execute(
+        "SELECT source_file, source_rows FROM incoming.orders JOIN judged ON new_id = orders.id"
+        " JOIN matched USING (new_id) WHERE verdict = 'unchanged' AND NOT same_body"
+    ):
+        for source, numbers in addresses(source_file, source_rows, fresh):
+            for row in numbers:
+                came_from.pop((source, row), None)
+    mended = set(came_from.values())
     left_over = db.execute(
         f"SELECT id, source_file, source_rows FROM main.orders WHERE state IN ({_NOT_GOING})"
         " AND id NOT IN (SELECT id FROM matched)"
@@ -304,14 +319,17 @@ def _take_problems(db: sqlite3.Connection) -> None:
         " JOIN (SELECT * FROM placed UNION ALL SELECT * FROM moved) AS placed"
         " ON placed.new_id = problem.order_id"
     )
+    # Kept rows that were read again say nothing about their source as a whole.
+    of_this_import = "source_file IN (SELECT source FROM incoming.sources)"
     # Lines that stand for many orders or for none: once for each place.
     db.execute(
         "DELETE FROM main.problems WHERE order_id IS NULL AND (rule, source_file) IN"
-        " (SELECT rule, source_file FROM incoming.problems WHERE order_id IS NULL)"
+        " (SELECT rule, source_file FROM incoming.problems WHERE order_id IS NULL"
+        f" AND {of_this_import})"
     )
     db.execute(
         f"INSERT INTO main.problems (order_id, {columns}) SELECT NULL, {columns}"
-        " FROM incoming.problems WHERE order_id IS NULL"
+        f" FROM incoming.problems WHERE order_id IS NULL AND {of_this_import}"
     )
 
 

@@ -33,7 +33,7 @@ from backfill.checkpoint.schema import (
     Source,
 )
 
-_NUMBERS = ("total_cents", "line_items", "order_id", "orders", "rows", "row")
+_NUMBERS = ("total_cents", "line_items", "order_id", "orders", "rows", "row", "fixed_row")
 
 
 def _schema(columns: Iterable[str]) -> pa.Schema:
@@ -43,7 +43,7 @@ def _schema(columns: Iterable[str]) -> pa.Schema:
 #: What :meth:`Incoming.add_orders` takes; the payload as text.
 ORDERS = _schema(name for name in ORDER_COLUMNS if name != "payload_sha256")
 _PROBLEMS = _schema(PROBLEM_COLUMNS)
-_MENDED = _schema(("source_file", "row"))
+_MENDED = _schema(("source_file", "row", "fixed_file", "fixed_row"))
 
 
 class Incoming:
@@ -81,8 +81,8 @@ class Incoming:
         """Add what validation found; ``order_id`` counts as in :meth:`add_orders`."""
         self._bulk.insert("problems", _batch(rows, _PROBLEMS))
 
-    def add_mended(self, rows: Iterable[tuple[str, int]]) -> None:
-        """Note which rows of earlier sources this import brings back mended."""
+    def add_mended(self, rows: Iterable[tuple[str, int, str, int]]) -> None:
+        """Note which rows of earlier sources this import brings back fixed, and where."""
         self._bulk.insert("mended", _batch(rows, _MENDED))
 
     def add_source(self, source: Source) -> None:

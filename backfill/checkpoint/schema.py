@@ -166,10 +166,12 @@ CREATE TABLE notifications (
     PRIMARY KEY (account_header, account_id)
 ) WITHOUT ROWID;
 
--- Source rows that an import brings back mended; filled only while it is incoming.
+-- Source rows that an import brings back fixed; filled only while it is incoming.
 CREATE TABLE mended (
     source_file TEXT NOT NULL,
-    row         INTEGER NOT NULL
+    row         INTEGER NOT NULL,
+    fixed_file  TEXT NOT NULL,           -- where it stands fixed
+    fixed_row   INTEGER NOT NULL
 );
 
 -- What the wire did, by minute (UTC, YYYY-MM-DDTHH:MM).

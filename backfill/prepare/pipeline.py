@@ -24,6 +24,7 @@ from backfill.prepare.books import MoneyBooks, RowBooks, RowCounts
 from backfill.prepare.decisions import decisions
 from backfill.prepare.draft import Draft, draft
 from backfill.prepare.drafting.by_source import Reading
+from backfill.prepare.fixed_rows import with_kept_rows
 from backfill.prepare.grouping.keys import KeyPlan
 from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind
@@ -75,7 +76,7 @@ def prepare(
     """
     severity = severities(settings.severities)
     affiliates = Affiliates.read(settings.affiliates)
-    sources = open_sources(settings, known, sha256)
+    sources = with_kept_rows(open_sources(settings, known, sha256), folder, settings)
     with progress.stage("reading", total=None, unit="rows") as stage:
         row_books = RowBooks([source.reader.table.source for source in sources])
         surveyed, plan = survey(sources, folder, stage, row_books)
@@ -110,14 +111,19 @@ def prepare(
                     hand_over(validate(drafted, context, severity, next_id))
                     next_id += drafted.count
         counts = row_books.close()
-        for one in surveyed:
+        new = [one for one in surveyed if not one.kept]
+        for one in new:
             incoming.add_source(_source(one, counts[one.table.source]))
             incoming.add_problems(_about_columns(one))
         incoming.expect(money_books.orders, money_books.cents)
-        incoming.add_decisions(decisions(surveyed, settings))
+        incoming.add_decisions(decisions(new, settings))
     except BaseException:
         incoming.discard()
         raise
+    finally:
+        for one in surveyed:
+            if one.kept:  # all of its rows are kept in another file
+                (folder / one.rows_file).unlink(missing_ok=True)
     return Prepared(incoming, rows)
 
 
@@ -135,7 +141,7 @@ def _batches(
                 books.ignored(index, np.unique(ignored["_row"].to_numpy()))
                 incoming.add_problems(_ignored(ignored, one.table.source))
             if one.mapping.mended:
-                incoming.add_mended(_mended(rows))
+                incoming.add_mended(_mended(rows, one.table.source))
             source = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
             stage.advance(batch.num_rows)
             taken = rows.select(carried).append_column("_source", source)
@@ -174,11 +180,16 @@ def _about_columns(one: Surveyed) -> Iterator[ProblemRow]:
         yield (rule, "warning", None, 0, rows, one.table.source, None, column, value, message)
 
 
-def _mended(rows: pa.Table) -> list[tuple[str, int]]:
+def _mended(rows: pa.Table, label: str) -> list[tuple[str, int, str, int]]:
+    """Where rows stood that came back fixed, and where they stand now."""
     whole = rows.filter(pc.and_(rows["_mended_source"].is_valid(), rows["_mended_row"].is_valid()))
-    return list(
-        zip(whole["_mended_source"].to_pylist(), whole["_mended_row"].to_pylist(), strict=True)
-    )
+    return [
+        (source, row, label, fixed_row)
+        for source, row, fixed_row in zip(
+            *(whole[name].to_pylist() for name in ("_mended_source", "_mended_row", "_row")),
+            strict=True,
+        )
+    ]
 
 
 def _drafted(
@@ -222,6 +233,7 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
                 *(charge.column for charge in one.charges),
                 *(guess.spec for guess in one.mapping.unused.values()),
             ],
+            "items_only": one.items_only,
             "mended": one.mapping.mended,
             "rows_file": one.rows_file,
             "rows_in_orders": counts.in_orders,

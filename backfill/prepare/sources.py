@@ -36,6 +36,8 @@ class MappedSource:
     guesses: Mapping[str, Guess]
     """the likeliest columns of fields that nobody has mapped"""
     items_only: bool
+    kept: bool = False
+    """it holds rows of earlier exports that are read again: see :mod:`fixed_rows`"""
 
 
 def open_sources(

@@ -47,6 +47,7 @@ class Surveyed:
     mapping: fields.Mapping
     items_only: bool
     rows_file: str
+    kept: bool = False
     rows: int = 0
     read: tuple[Decision, ...] = ()
     """what the reader decided: encoding, quoting, header, sheet"""
@@ -77,10 +78,10 @@ def survey(
     for index, source in enumerate(sources):
         reader, mapping, items_only = source.reader, source.mapping, source.items_only
         first_row = proves_first_row(mapping, items_only=items_only)
-        keys.start_source(joins=items_only, first_row=first_row)
+        keys.start_source(joins=items_only or source.kept, first_row=first_row)
         table = reader.table
         rows_file = kept_rows.file_name(table.sha256, table.number)
-        one = Surveyed(table, mapping, items_only, rows_file)
+        one = Surveyed(table, mapping, items_only, rows_file, source.kept)
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
         sample = MoneySample(mapping)
         twins = Twins.of(mapping, reader.table.header, reader.table.columns)

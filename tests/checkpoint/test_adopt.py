@@ -69,7 +69,9 @@ def bring(
         Source(source, path, sheet or None, "0" * 64, "generic", len(orders), details)
     )
     if mended:
-        incoming.add_mended([("orders.csv", row) for row in mended])
+        incoming.add_mended(
+            ("orders.csv", row, source, own) for own, row in enumerate(mended, start=2)
+        )
     incoming.finish({"fingerprint": repr(orders)})
     return adopt(folder)
 
