@@ -113,7 +113,7 @@ def _merge(db: sqlite3.Connection) -> Adopted:
     _take_problems(db)
     _take_decisions(db)
     db.execute("INSERT OR IGNORE INTO main.sources SELECT * FROM incoming.sources")
-    _retire_older_copies(db)
+    _recount_sources(db)
     books.after_merge(db)
     db.execute(
         "INSERT OR REPLACE INTO main.meta SELECT * FROM incoming.meta WHERE key <> 'export_cents'"
@@ -241,32 +241,53 @@ def _move_to_copies(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM main.problems WHERE order_id IN (SELECT id FROM moved)")
 
 
-def _retire_older_copies(db: sqlite3.Connection) -> None:
-    """Of a source with a newer copy, keep only the rows of orders that still stand in it."""
+def _recount_sources(db: sqlite3.Connection) -> None:
+    """Of sources with a newer copy, or whose rows came back fixed, count what is left of them.
+
+    Of an older copy that is only what its orders still need; without any it leaves the job.
+    """
     labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
-    kept = {row[0]: 0 for row in db.execute("SELECT older FROM copies WHERE label <> older")}
-    if not kept:
+    older = {row[0] for row in db.execute("SELECT older FROM copies WHERE label <> older")}
+    fixed = {row[0] for row in db.execute("SELECT DISTINCT source_file FROM incoming.mended")}
+    rows = {label: [0, 0] for label in labels if label in older | fixed}
+    if not rows:
         return
-    for source_file, source_rows in db.execute("SELECT source_file, source_rows FROM main.orders"):
-        if ";" in source_file or source_file in kept:
+    for source_file, source_rows, keyed in db.execute(
+        "SELECT source_file, source_rows, reference_id NOT NULL FROM main.orders"
+    ):
+        if ";" in source_file or source_file in rows:
             for label, numbers in addresses(source_file, source_rows, labels):
-                if label in kept:
-                    kept[label] += len(numbers)
-    for label, rows in kept.items():
-        stale = "(SELECT id FROM main.orders)"
+                if label in rows:
+                    rows[label][keyed] += len(numbers)
+    for label, (in_no_order, in_orders) in rows.items():
+        if label in older:
+            _forget_what_was_said(db, label)
         db.execute(
-            "DELETE FROM main.problems WHERE source_file = ?"
-            f" AND (order_id IS NULL OR order_id NOT IN {stale})",
-            (label,),
+            "UPDATE main.sources SET details = json_set(details, '$.rows_in_orders', ?,"
+            " '$.rows_in_no_order', ?) WHERE source = ?",
+            (in_orders, in_no_order, label),
         )
-        db.execute("DELETE FROM main.decisions WHERE source = ?", (label,))
         db.execute(
-            "UPDATE main.sources SET rows = ?, details = json_set(details, '$.rows_ignored', 0,"
-            " '$.rows_in_no_order', 0) WHERE source = ?",
-            (rows, label),
+            "UPDATE main.sources SET rows = ? + ? + coalesce("
+            "json_extract(details, '$.rows_ignored'), 0) WHERE source = ?",
+            (in_orders, in_no_order, label),
         )
-        if not rows:
+        if label in older and not in_orders + in_no_order:
             db.execute("DELETE FROM main.sources WHERE source = ?", (label,))
+
+
+def _forget_what_was_said(db: sqlite3.Connection, label: str) -> None:
+    """Drop the decisions, the ignored rows and the problems of no order of an older copy."""
+    db.execute(
+        "DELETE FROM main.problems WHERE source_file = ?"
+        " AND (order_id IS NULL OR order_id NOT IN (SELECT id FROM main.orders))",
+        (label,),
+    )
+    db.execute("DELETE FROM main.decisions WHERE source = ?", (label,))
+    db.execute(
+        "UPDATE main.sources SET details = json_set(details, '$.rows_ignored', 0) WHERE source = ?",
+        (label,),
+    )
 
 
 def _insert_new(db: sqlite3.Connection) -> int:

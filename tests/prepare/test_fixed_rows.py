@@ -73,6 +73,8 @@ def test_a_row_whose_key_was_filled_in_joins_the_order_of_that_key(tmp_path: Pat
     found = orders(job)
     assert found["1"] == ("pending", "2; 2", ["Mug", "Cup"])
     assert None not in found
+    with Checkpoint(job / FILE_NAME) as checkpoint:
+        assert [source.rows for source in checkpoint.sources()] == [3, 1], "each row counts once"
 
 
 def test_an_order_keeps_the_rows_that_did_not_come_back(tmp_path: Path) -> None:
