@@ -103,7 +103,7 @@ def test_importing_the_package_costs_nothing() -> None:
     )
     assert done.stdout.split() == ["set()", "True"], done.stderr
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = backfill.nothing
+        getattr(backfill, "nothing")  # noqa: B009 - a type checker knows that it is not there
 
 
 def test_the_command_line_goes_on_with_a_job_from_python(sandbox: SandboxProcess) -> None:

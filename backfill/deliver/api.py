@@ -63,6 +63,12 @@ class Answer(NamedTuple):
         shown = text[:_LONGEST_TEXT] + ("…" if len(text) > _LONGEST_TEXT else "")
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
+    def is_page(self) -> bool:
+        """Whether it is a web page: no API answers an order with one."""
+        kind = self.headers.get("Content-Type", "").lower()
+        start = self.body[:200].lstrip().lower()
+        return "html" in kind or start.startswith((b"<!doctype", b"<html"))
+
     def describe(self) -> str:
         """Status and body in one line."""
         return f"HTTP {self.status}: {self.text() or '(no text)'}"
@@ -101,6 +107,7 @@ class Api:
         """:raises UsageError: the address or a header cannot be used."""
         base = base_url(settings.api_url)
         self.host = base.host or ""
+        self.url = str(base)
         self._orders = URL(f"{base}/orders", encoded=True)
         self._order = f"{base}/orders/reference_id-"
         self._messages = URL(f"{base}/messages/send_connect_notification", encoded=True)

@@ -45,7 +45,9 @@ class Create:
         self.delivered = Delivered()
         """filled in as the run goes on"""
         self._canary = Canary()
-        self._sender = Sender(shout, self._canary)
+        states = checkpoint.counts()
+        proven = states[State.CREATED] + states[State.EXISTING] > 0
+        self._sender = Sender(shout, self._canary, proven=proven)
         self._accounts: dict[tuple[str, str], Account] = {}
         self._to_skip: set[Account] = set()
         """Accounts that refuse their orders, which the checkpoint does not know yet."""

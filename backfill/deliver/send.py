@@ -24,10 +24,11 @@ from backfill.deliver.in_flight import InFlight
 from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Stopped
 from backfill.deliver.settle import RefusedLookup, Unanswered
-from backfill.deliver.shout import MOST_UNANSWERED, Shout, run_refused
+from backfill.deliver.shout import MOST_UNANSWERED, Shout, run_refused, wrong_address
 from backfill.deliver.wire import outcome_of
 from backfill.errors import SafetyStop
 
+_NO_SUCH_ADDRESS = (404, 405)
 _READ_BACK_ONE_IN = 100
 """If Shout's answers never show the flag, one order in so many is read back."""
 
@@ -39,8 +40,12 @@ class _Again(Exception):
 class Sender:
     """Brings orders to their results, and stops the run where going on would do harm."""
 
-    def __init__(self, shout: Shout, canary: Canary) -> None:
+    def __init__(self, shout: Shout, canary: Canary, *, proven: bool) -> None:
+        """:param proven: whether orders of this job were created before, so that the address is
+        right.
+        """
         self._shout = shout
+        self._proven = proven
         self._canary = canary
         self._loop = asyncio.get_running_loop()
         self._created = 0
@@ -107,6 +112,10 @@ class Sender:
         order.tries += 1
         answer = await self._shout.wire.create(order.claim)
         outcome = outcome_of(answer)
+        if isinstance(answer, Answer) and self._is_elsewhere(order.claim, answer, outcome):
+            if outcome is Outcome.CREATED:  # whoever sent the page may have passed the order on
+                order.ours = True
+            raise wrong_address(self._shout.url, answer)
         if outcome is Outcome.CREATED and isinstance(answer, Answer):
             shown = order_in(answer.body)
             if shown is not None:
@@ -232,6 +241,20 @@ class Sender:
         return order.result(
             State.FAILED, rule=WireRule.NO_ANSWER, reason=f"{reason}; it is not in Shout"
         )
+
+    def _is_elsewhere(self, claim: Claim, answer: Answer, outcome: Outcome) -> bool:
+        """Whether an answer shows that the request did not reach Shout's API.
+
+        Once an order was created, the address is right, and a page is what a gateway in front of
+        Shout writes; but "no such address" in a page is no answer to an order even then. Who names
+        the account has understood the request.
+        """
+        if outcome not in (Outcome.CREATED, Outcome.REFUSED):
+            return False
+        unheard_of = answer.status in _NO_SUCH_ADDRESS
+        if self._proven or self._created:
+            return unheard_of and answer.is_page()
+        return answer.is_page() or (unheard_of and claim.account_id.encode() not in answer.body)
 
     def _is_passing(self, answer: Answer | NoAnswer) -> bool:
         """Whether a redirect will pass: where orders were created, the address is right."""

@@ -36,6 +36,7 @@ class Shout:
             give_up_after=settings.give_up_after,
             halt=self.halt,
         )
+        self.url = api.url
         self.wire = Wire(api, self.pace)
         self.settler = Settler(self.wire, self.pace, settings.settle)
         self.settle = settings.settle
@@ -107,6 +108,21 @@ def run_refused(answer: Answer | NoAnswer) -> SafetyStop:
             hint="check --api-url, then run the same command again",
         )
     return credentials_refused(answer)
+
+
+def wrong_address(url: str, answer: Answer) -> SafetyStop:
+    """The end of a run whose requests seem not to reach Shout's API at all."""
+    if answer.is_page():
+        return SafetyStop(
+            f"{url}/orders answers with a web page, not as Shout's API does ({answer.describe()})",
+            hint="check --api-url (the address above, up to /orders), and a proxy in between;"
+            " no order was marked as failed, so the same command can be run again",
+        )
+    return SafetyStop(
+        f"{url}/orders: {answer.describe()}, to the first order; is this Shout's API?",
+        hint="check --api-url: /orders is added to it. If it is right, Shout may not know the"
+        " account of this order: begin with another (--account). No order was marked as failed",
+    )
 
 
 def described(answer: Answer | NoAnswer) -> str:
