@@ -23,6 +23,7 @@ from backfill.prepare.amounts import charges, roles
 from backfill.prepare.column_styles import header_currencies, header_zone, in_cents, number_style
 from backfill.prepare.grouping import keyless
 from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping.entities import Entities
 from backfill.prepare.reading.table import SourceTable
 from backfill.prepare.validation import statuses
 from backfill.prepare.validation.statuses import StatusCounts
@@ -56,6 +57,9 @@ class ReadSource(Protocol):
 
     @property
     def amounts(self) -> roles.Settled | None: ...
+
+    @property
+    def entities(self) -> Entities | None: ...
 
     @property
     def charges(self) -> tuple[charges.Charge, ...]: ...
@@ -291,6 +295,11 @@ def _units(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
             )
 
 
+def _entities(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
+    if source.entities is not None:
+        yield from source.entities.decisions(source.table.source)
+
+
 def _zones_of_headers(source: ReadSource, settings: ImportSettings) -> Iterator[Decision]:
     for field in source.times:
         zone = header_zone(field, source.mapping)
@@ -340,7 +349,12 @@ def _currency(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterat
 
 def _phone_region(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
     if any("profile_phone_number" in source.mapping.specs for source in sources):
-        yield _for_all("phone region", settings.region, override="--region CODE")
+        by_country = any(source.mapping.country is not None for source in sources)
+        yield _for_all(
+            "phone region",
+            f"the country of the order, else {settings.region}" if by_country else settings.region,
+            override="--region CODE",
+        )
 
 
 # --- the list ------------------------------------------------------------------------------------
@@ -359,6 +373,7 @@ OF_A_SOURCE: Final[Sequence[Callable[[ReadSource, ImportSettings], Iterator[Deci
     _units,
     statuses.decisions,
     _zones_of_headers,
+    _entities,
 )
 OF_THE_IMPORT: Final[
     Sequence[Callable[[Sequence[ReadSource], ImportSettings], Iterator[Decision]]]

@@ -138,7 +138,11 @@ def draft(
         sources=sources,
         texts=texts,
         times=times,
-        phone=convert.phones(texts["profile_phone_number"].values, settings.region),
+        phone=convert.phones(
+            texts["profile_phone_number"].values,
+            settings.region,
+            resolve.text(fields.COUNTRY).values,
+        ),
         total=total,
         refunded=refunded,
         total_cents=np.where(present(total.values), numbers(total.values), lines_cents),

@@ -132,7 +132,8 @@ def _batches(
 ) -> Iterator[pa.Table]:
     """The second reading: every row of an order in the fields that are mapped in any source."""
     mapped = {field for one in surveyed for field in one.mapping.specs}
-    carried = [field for field in fields.FIELDS if field in mapped] + ["flag", "_row", "_ragged"]
+    carried: list[str] = [field for field in fields.FIELDS if field in mapped]
+    carried += [fields.COUNTRY, "flag", "_row", "_ragged"]
     choices = {field for one in surveyed for field in one.mapping.with_choices}
     for index, one in enumerate(surveyed):
         for batch in kept_rows.batches(folder, one.rows_file):

@@ -29,6 +29,7 @@ from backfill.prepare.grouping.keys import KeyPlan, KeySurvey
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
+from backfill.prepare.mapping.entities import Entities
 from backfill.prepare.mapping.statuses import STATUS_FIELDS
 from backfill.prepare.mapping.twins import Twins
 from backfill.prepare.reading.table import SourceTable, to_arrow
@@ -47,6 +48,7 @@ class Surveyed:
     mapping: fields.Mapping
     items_only: bool
     rows_file: str
+    entities: Entities
     kept: bool = False
     rows: int = 0
     read: tuple[Decision, ...] = ()
@@ -81,7 +83,8 @@ def survey(
         keys.start_source(joins=items_only or source.kept, first_row=first_row)
         table = reader.table
         rows_file = kept_rows.file_name(table.sha256, table.number)
-        one = Surveyed(table, mapping, items_only, rows_file, source.kept)
+        entities = Entities.of(mapping)
+        one = Surveyed(table, mapping, items_only, rows_file, entities, source.kept)
         narrow, inside = _narrowed(mapping), _inside_cells(mapping)
         sample = MoneySample(mapping)
         twins = Twins.of(mapping, reader.table.header, reader.table.columns)
@@ -100,9 +103,9 @@ def survey(
                     taken["_row"].to_numpy(),
                     continuing(mapping, batch, taken),
                 )
-                _look(one, taken)
-                count_statuses(one.statuses, narrow, taken)
+                _look(one, narrow, taken)
                 sample.add(batch)
+                entities.add(batch)
                 twins.add(batch)
                 if not have_totals:
                     charges.add(batch)
@@ -116,7 +119,7 @@ def survey(
         if one.amounts.contradiction is not None:
             raise one.amounts.contradiction
         one.numbers = moved(one.numbers, mapping, one.amounts.mapping)
-        one.mapping = one.amounts.mapping
+        one.mapping = replace(one.amounts.mapping, escaped=entities.escaped)
         one.charges = charges.charges(but=one.amounts.roles.in_line_prices)
         surveyed.append(one)
     for one, keyless in zip(surveyed, keys.keyless_rows(), strict=True):
@@ -132,7 +135,8 @@ def taken_rows(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     return rows.filter(pc.invert(ignored)), rows.filter(ignored)
 
 
-def _look(one: Surveyed, rows: pa.Table) -> None:
+def _look(one: Surveyed, narrow: fields.Mapping, rows: pa.Table) -> None:
+    count_statuses(one.statuses, narrow, rows)
     for name in one.mapping.specs.keys() & fields.TIME_FIELDS:
         seen = convert.survey_times(_array(rows, name))
         one.times[name] = one.times[name] | seen if name in one.times else seen

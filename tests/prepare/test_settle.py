@@ -160,3 +160,68 @@ def test_an_error_of_a_spreadsheet_is_no_blank_amount(tmp_path: Path) -> None:
     assert found.rejected == {"1": "bad_money"}
     assert {key: body["total_cents"] for key, body in found.bodies.items()} == {"2": 0, "3": 500}
     assert found.rules == {"bad_money", "missing_total", "total_differs", "zero_total"}
+
+
+SHOP = (
+    "reference_id", "created_at", "profile_name", "item_name", "item_price",
+    "profile_phone_number", "Ship Street", "Ship Country", "Bill Street", "Bill Country",
+)  # fmt: skip
+ADDRESS = "{Ship Street}, {Ship Country}|{Bill Street}, {Bill Country}"
+
+
+def shipped(number: int, phone: str, *address: str, item: str = "Tea") -> tuple[str, ...]:
+    return (str(number), "2021-04-05", "Ada", item, "5.00", phone, *address)
+
+
+def test_a_phone_is_at_home_in_the_country_of_its_order(tmp_path: Path) -> None:
+    """Shipping, then billing, then --region; a number that is none there is left out."""
+    found = read(
+        tmp_path,
+        shipped(1, "030 123456", "Weg 1", "Deutschland", "High St 1", "US"),
+        shipped(2, "020 7946 0018", "", "", "High St 1", "United Kingdom"),
+        shipped(3, "(801) 555-6788", "", "", "", ""),
+        shipped(4, "12 34", "Weg 1", "DE", "", ""),
+        shipped(5, "+1 801 555 6788", "Weg 1", "DE", "", ""),
+        header=SHOP,
+        map=(("profile_shipping_address_raw", ADDRESS),),
+    )
+    numbers = {key: body.get("profile_phone_number") for key, body in found.bodies.items()}
+    assert numbers == {
+        "1": "+4930123456",
+        "2": "+442079460018",
+        "3": "+18015556788",
+        "4": None,
+        "5": "+18015556788",
+    }
+    assert "bad_phone" in found.rules
+
+
+def test_a_country_alone_does_not_beat_a_whole_address(tmp_path: Path) -> None:
+    """The billing address is sent where all that is said of shipping is a country."""
+    found = read(
+        tmp_path,
+        shipped(1, "", "", "US", "High St 1", "US"),
+        shipped(2, "", "", "US", "", ""),
+        header=SHOP,
+        map=(("profile_shipping_address_raw", ADDRESS),),
+    )
+    addresses = {key: body["profile_shipping_address_raw"] for key, body in found.bodies.items()}
+    assert addresses == {"1": "High St 1, US", "2": "US"}
+
+
+@pytest.mark.parametrize(
+    ("beside", "name"),
+    [("Milk", "Tea & Milk – 50g"), ("Salt &amp; Pepper", "Tea & Milk – 50g"), ("A&B", None)],
+)
+def test_html_entities_are_decoded_in_an_escaped_column(
+    tmp_path: Path, beside: str, name: str | None
+) -> None:
+    """A column with an ampersand that is no entity is not escaped, and stays as it is."""
+    escaped = "Tea &amp; Milk &#8211; 50g"
+    found = read(
+        tmp_path,
+        (*shipped(1, "", item=escaped)[:5],),
+        (*shipped(2, "", item=beside)[:5],),
+        header=SHOP[:5],
+    )
+    assert found.lines("1")[0][0] == (name or escaped)

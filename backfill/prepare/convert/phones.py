@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -38,23 +39,37 @@ from backfill.prepare.convert.numbering import (
     main_region,
     plan,
 )
+from backfill.prepare.convert.regions import region_of
 
 # ASCII digits with the marks that phonenumbers passes over; an apostrophe is Excel's for text.
 _PLAIN = r"^'?[ (]{0,2}\+?(?:[-(). /]{0,3}[0-9]){3,17}[-(). /]{0,3}$"
 
 
-def phones(text: Text, region: str) -> Converted:
+def phones(text: Text, region: str, countries: Text | None = None) -> Converted:
     """Phone numbers as ``+18015556788``; ``bad`` where it can't be a real number.
 
-    ``region`` (ISO 3166, ``US``) is where numbers without a country code are at home. Extensions
-    are left out, as E.164 has none. Raises UsageError for a region that there is not.
+    A number without a country code is at home in its row's country, by code or name; in ``region``
+    (ISO 3166, ``US``) where that is blank or not known. Extensions are left out, as E.164 has none.
+    Raises UsageError for a region that there is not.
     """
     if region not in phonenumbers.SUPPORTED_REGIONS:
         raise UsageError(
             f"'{region}' is not a region that has phone numbers",
             hint="give --region an ISO 3166 code of two letters, such as US or DE",
         )
-    return on_distinct(as_text(text), lambda values: _read(values, region))
+    column = as_text(text)
+    if countries is None or countries.null_count == len(countries):
+        return on_distinct(column, lambda values: _read(values, region))
+    encoded = as_text(countries).dictionary_encode()
+    regions = [region_of(name) or region for name in encoded.dictionary.to_pylist()]
+    homes = pa.array([*regions, region]).take(pc.fill_null(encoded.indices, len(regions)))
+    parts, places = [], []
+    for home in homes.unique().to_pylist():
+        rows = pc.indices_nonzero(pc.equal(homes, home))
+        parts.append(on_distinct(column.take(rows), partial(_read, region=home)))
+        places.append(rows.to_numpy())
+    back = pa.array(np.argsort(np.concatenate(places)))
+    return Converted(*(pa.concat_arrays(part).take(back) for part in zip(*parts, strict=True)))
 
 
 def _read(text: pa.StringArray, region: str) -> Converted:

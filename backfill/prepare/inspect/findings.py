@@ -31,6 +31,7 @@ from backfill.prepare.decisions import decisions
 from backfill.prepare.grouping.keyless import KeylessRows
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.completeness import lacks
+from backfill.prepare.mapping.entities import Entities
 from backfill.prepare.mapping.field_names import MUST_BE_DECIDED
 from backfill.prepare.mapping.guess import Guess
 from backfill.prepare.mapping.twins import Twins
@@ -83,6 +84,7 @@ class Series:
     currencies: set[str] = field(default_factory=set)
     amounts: Settled | None = None
     """what the arithmetic of its orders proves"""
+    entities: Entities | None = None
     charges: tuple[Charge, ...] = ()
     """shipping, tax and discounts that are not in the totals"""
     refusals: list[MappingError] = field(default_factory=list)
@@ -206,6 +208,7 @@ class _Survey(NamedTuple):
     """What must be known of all rows before anything is decided."""
 
     sample: MoneySample
+    entities: Entities
     charges: ChargesLeftOut
     twins: Twins
     have_totals: bool
@@ -215,6 +218,7 @@ class _Survey(NamedTuple):
         mapping, table = source.mapping, source.reader.table
         return cls(
             MoneySample(mapping),
+            Entities.of(mapping),
             ChargesLeftOut.of(mapping, table.columns, source.format.in_prices),
             Twins.of(mapping, table.header, table.columns),
             have_totals,
@@ -222,6 +226,7 @@ class _Survey(NamedTuple):
 
     def add(self, batch: pa.Table) -> None:
         self.sample.add(batch)
+        self.entities.add(batch)
         self.twins.add(batch)
         if not self.have_totals:
             self.charges.add(batch)
@@ -232,6 +237,7 @@ class _Survey(NamedTuple):
         settled = settle(series.mapping, self.sample, label)
         series.numbers = moved(series.numbers, series.mapping, settled.mapping)
         series.amounts, series.mapping = settled, settled.mapping
+        series.entities = self.entities
         series.charges = self.charges.charges(but=settled.roles.in_line_prices)
         if settled.contradiction is not None:
             series.refusals.append(settled.contradiction)

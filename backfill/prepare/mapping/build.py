@@ -28,7 +28,7 @@ from backfill.prepare.mapping.field_names import (
 from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderKey, OrderValues, RowRule
 from backfill.prepare.mapping.guess import Guess, column_key
 from backfill.prepare.mapping.packed import PackedColumns
-from backfill.prepare.mapping.spec import Spec, parse_spec
+from backfill.prepare.mapping.spec import Part, Spec, Template, parse_spec
 from backfill.prepare.mapping.statuses import Meaning
 
 #: Taken from any export that bears them. ``user_id`` is not: other platforms call their own
@@ -69,6 +69,8 @@ class Mapping:
     """guesses at other fields that nobody accepted"""
     misfits: Map[str, str] = field(default_factory=dict, compare=False)
     """columns that bear a field's name and do not serve it, with why their values do not fit"""
+    escaped: frozenset[str] = frozenset()
+    """columns whose texts have HTML entities"""
     digits: frozenset[str] = field(default_factory=frozenset)
     """columns whose cells lose Excel's text marker, an apostrophe before digits"""
 
@@ -76,6 +78,15 @@ class Mapping:
     def zero_is_blank(self) -> frozenset[str]:
         """Fields where a literal zero on an order's further rows says nothing."""
         return frozenset({"total"} if self.order_values == "zero_on_rest" else ())
+
+    @property
+    def country(self) -> Spec | None:
+        """The columns of the shipping and the billing country, as the address names them."""
+        address = self.specs.get("profile_shipping_address_raw")
+        columns = () if address is None else address.columns
+        choices = (Template((Part(name),)) for name in columns if "country" in name.casefold())
+        found = tuple(choices)
+        return Spec(found) if found else None
 
     @property
     def with_choices(self) -> tuple[str, ...]:

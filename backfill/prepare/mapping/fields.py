@@ -18,6 +18,7 @@ from backfill.prepare.convert.cells import clean, without_text_marker
 from backfill.prepare.mapping import packed
 from backfill.prepare.mapping.blanks import blanks_of_columns
 from backfill.prepare.mapping.build import Mapping, build_mapping
+from backfill.prepare.mapping.entities import decoded
 from backfill.prepare.mapping.field_names import (
     ACCOUNT_FIELDS,
     FIELDS,
@@ -54,6 +55,10 @@ __all__ = [
     "parse_spec",
 ]
 
+ADDRESS = "profile_shipping_address_raw"
+#: The column of the country that the order's address is in; no field of its own.
+COUNTRY = "country"
+
 
 def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     """The rows of ``table`` in the canonical fields, as text, trimmed, blank as null.
@@ -64,7 +69,7 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
 
     :param table: text columns by the names the mapping was built from, ``_row`` and ``_ragged``.
     :returns: every field of :data:`FIELDS`; the :func:`choice_column` of those with several
-        choices; ``flag`` (null; ``ignored_row``: not a row of an
+        choices; :data:`COUNTRY`; ``flag`` (null; ``ignored_row``: not a row of an
         order; else the rule that rejects the row's order); ``_row`` and ``_ragged`` as they were;
         ``_mended_source`` (string) and ``_mended_row`` (int64), null unless the export is a
         mended ``rejected_rows.csv``.
@@ -73,6 +78,9 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     cells = _Cells(mapping, table)
     lines = mapping.packed.grammar.fields.keys() & mapping.specs if mapping.packed else set()
     chosen = {each: spec.chosen(cells) for each, spec in mapping.specs.items() if each not in lines}
+    country = mapping.country
+    if country is not None:
+        chosen[ADDRESS] = mapping.specs[ADDRESS].whole(cells, country)
     texts = {each: found.text for each, found in chosen.items()}
     flag, no_item = _judge(mapping.rows, texts, cells, rows)
     if no_item.any():
@@ -83,6 +91,7 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     nothing = pa.nulls(rows, pa.string())
     out = {each: texts.get(each, nothing) for each in FIELDS}
     out |= {choice_column(each): chosen[each].choice for each in mapping.with_choices}
+    out[COUNTRY] = nothing if country is None else country.chosen(cells).text
     out["flag"] = flag
     out["_row"] = table["_row"]
     out["_ragged"] = table["_ragged"]
@@ -120,9 +129,10 @@ class _Cells:
 
     def __call__(self, name: str) -> pa.StringArray:
         if name not in self._cleaned:
-            cells = clean(
-                _one_array(self._table[name]), self._blanks.get(name, self._mapping.blank)
-            )
+            cells = _one_array(self._table[name])
+            if name in self._mapping.escaped:
+                cells = decoded(cells)
+            cells = clean(cells, self._blanks.get(name, self._mapping.blank))
             if name in self._mapping.digits:
                 cells = without_text_marker(cells)
             self._cleaned[name] = cells

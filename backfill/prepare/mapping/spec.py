@@ -133,19 +133,42 @@ class Spec:
 
         ``column`` gives a column's cleaned cells (blank is null) by name.
         """
-        first, *others = (choice.text(column) for choice in self.choices)
-        if first.null_count == 0 or all(each.null_count == len(each) for each in others):
-            return Chosen(first, pa.nulls(len(first), pa.int8()))
-        blank = first.is_null().to_numpy(zero_copy_only=False)
-        choice = np.zeros(len(first), dtype=np.int8)
-        for number, each in enumerate(others, start=1):
-            fills = blank & each.is_valid().to_numpy(zero_copy_only=False)
-            choice[fills] = number
-            blank &= ~fills
-        return Chosen(pc.coalesce(first, *others), pa.array(choice, mask=choice == 0))
+        return first_filled([choice.text(column) for choice in self.choices])
+
+    def whole(self, column: Callable[[str], pa.StringArray], part: Spec) -> Chosen:
+        """The same, but a choice of which only a column of ``part`` is filled comes last.
+
+        An address that is only a country says less than any other.
+        """
+        texts = [choice.text(column) for choice in self.choices]
+        fuller = list(texts)
+        for number, choice in enumerate(self.choices):
+            for name in {each.column for each in choice.parts} & set(part.columns):
+                bare = pc.fill_null(pc.equal(texts[number], column(name)), False)
+                if len(choice.parts) > 1 and pc.any(bare).as_py():
+                    fuller[number] = pc.if_else(bare, None, texts[number])
+        if all(one is other for one, other in zip(fuller, texts, strict=True)):
+            return first_filled(texts)
+        found = first_filled([*fuller, *texts])
+        places = pc.fill_null(found.choice, 0).to_numpy() % len(texts)
+        return Chosen(found.text, pa.array(places, mask=places == 0))
 
     def __str__(self) -> str:
         return "|".join(_shown(choice) for choice in self.choices)
+
+
+def first_filled(texts: Sequence[pa.StringArray]) -> Chosen:
+    """The first of several texts that is not blank, row by row."""
+    first, *others = texts
+    if first.null_count == 0 or all(each.null_count == len(each) for each in others):
+        return Chosen(first, pa.nulls(len(first), pa.int8()))
+    blank = first.is_null().to_numpy(zero_copy_only=False)
+    choice = np.zeros(len(first), dtype=np.int8)
+    for number, each in enumerate(others, start=1):
+        fills = blank & each.is_valid().to_numpy(zero_copy_only=False)
+        choice[fills] = number
+        blank &= ~fills
+    return Chosen(pc.coalesce(first, *others), pa.array(choice, mask=choice == 0))
 
 
 def parse_spec(text: str) -> Spec:

@@ -303,7 +303,7 @@ def test_the_columns_that_apply_gives() -> None:
     without_rows: Cells = {name: [] for name in minimal()}
     for cells in (minimal(), without_rows):
         out = applied(cells)
-        own = ["flag", "_row", "_ragged", "_mended_source", "_mended_row"]
+        own = ["country", "flag", "_row", "_ragged", "_mended_source", "_mended_row"]
         assert out.column_names == [*fields.FIELDS, *own]
         assert {out.schema.field(name).type for name in (*fields.FIELDS, "flag")} == {pa.string()}
 

@@ -290,7 +290,7 @@ UNSENDABLE = (
     "missing_account", "keyless_row",
     "unknown_affiliate", "conflicting_accounts", "unreachable_customer", "bad_time",
     "time_is_now", "no_time", "bad_money", "missing_price", "missing_quantity", "zero_quantity",
-    "negative_quantity", "unreadable_quantity",
+    "negative_quantity", "unreadable_quantity", "unread_items",
 )  # fmt: skip
 
 
