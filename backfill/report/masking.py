@@ -143,11 +143,15 @@ class Privacy:
 
 
 def _kinds(source: Source) -> dict[str, Kind | None]:
-    """How to mask each column of a source, by its name and by the SPEC it stands in."""
+    """How to mask each column of a source, by its name, by its field and by its field's SPEC.
+
+    Problems name the columns of a template one after another: ``Day, Clock``.
+    """
     kinds: dict[str, Kind | None] = dict.fromkeys(source.details.get("not_personal", ()))
     for name, spec in source.details.get("mapping", {}).items():
         kind = PERSONAL_FIELDS.get(name)
-        for key in (name, spec, *columns_of(spec)):
+        columns = columns_of(spec)
+        for key in (name, spec, ", ".join(columns), *columns):
             # A column that serves two fields is as private as the more private one.
             kinds[key] = kinds.get(key) or kind
     return kinds
