@@ -112,3 +112,32 @@ def test_the_command_line_goes_on_with_a_job_from_python(sandbox: SandboxProcess
     backfill.open_job(JOB).prepare(Path("orders.csv"))
     assert typed("run", "orders.csv", *to(sandbox)) == 0
     assert backfill.open_job(JOB).status().states[State.CREATED] == 5
+
+
+def test_every_pass_after_the_import_is_a_method(
+    sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """verify, notify, undo, retry and purge return what they did as fields, and print nothing."""
+    write("orders.csv", orders(range(6)))
+    job = backfill.open_job(JOB)
+    job.run("orders.csv", **shout(sandbox))  # type: ignore[arg-type]
+    (changed, *_) = sandbox.orders()
+    sandbox.change_order(changed["id"], total_cents=1)
+    verified = job.verify(**shout(sandbox))  # type: ignore[arg-type]
+    assert (verified.equal, verified.different, verified.fields) == (5, 1, {"total_cents": 1})
+    assert verified.examples[0].reference_id == changed["order"]["reference_id"]
+    due = job.notify("{orders} orders", dry_run=True).due
+    assert [one.body for one in due] == ["2 orders"] * 3
+    sent = job.notify("{orders} orders", **shout(sandbox))  # type: ignore[arg-type]
+    assert {one.state for one in sent.messages} == {"sent"}
+    with pytest.raises(UsageError, match="confirmation required"):
+        job.undo(api_url="https://shout.example")
+    plans: list[object] = []
+    with pytest.raises(SafetyStop, match="not confirmed, so nothing was deleted"):
+        job.undo(api_url="https://shout.example", confirm=lambda plan: bool(plans.append(plan)))
+    assert [type(plan).__name__ for plan in plans] == ["UndoPlan"]
+    assert job.undo(limit=2, **shout(sandbox)).deleted == 2  # type: ignore[arg-type]
+    assert job.retry(**shout(sandbox)).put_back == 0  # type: ignore[arg-type]
+    assert "report.html" in job.purge(yes=True).removed
+    assert job.status().states[State.UNDONE] == 2
+    assert capsys.readouterr().out == ""

@@ -1,21 +1,21 @@
-"""The checkpoint: one SQLite file a job, where ``prepare`` hands over to ``deliver``.
+"""The checkpoint: one SQLite file per job, where ``prepare`` hands over to ``deliver``.
 
-The order of writes. Everything that is promised about "at most once" stands on these rules:
+The write rules. Everything that is promised about "at most once" rests on them:
 
 1.  A body MUST be on disk, as the exact bytes to send, before it can be claimed.
-2.  An order MUST be on disk as ``sending`` before the first byte of its request leaves
-    (:meth:`Checkpoint.advance` commits the claim before it returns it).
+2.  An order MUST be on disk as ``sending`` before the first byte of its request leaves (the loop
+    in :mod:`backfill.deliver.loop` commits a claim before it hands it to a worker).
 3.  What became of an order MUST be on disk before the worker that sent it gets another one
-    (results and the next claim are one transaction).
+    (results and the next claims are one transaction).
 4.  An order found as ``sending`` at the start MUST be looked up in Shout before it is sent again:
     it may have arrived.
 5.  Once an order was ``sending``, its payload MUST NOT change, whatever export or mapping is
     given later, until Shout has refused it or it is known not to have arrived.
 6.  An import MUST become visible as a whole or not at all: it is built in a file of its own
     (:mod:`~backfill.checkpoint.incoming`) and adopted by a rename or in one transaction.
-7.  What is done to Shout after the import keeps to this as well: an order MUST be on disk as
-    ``sending`` before a request to delete it leaves, and a message before it leaves. What is put
-    right by PUT needs no intent, for the same body twice is as good as once.
+7.  The same holds after the import: an order MUST be on disk as ``sending`` before a request to
+    delete it leaves, and a message before it leaves. An update needs no claim, because a ``PUT``
+    of the same body twice is as good as once.
 
 ``journal_mode=WAL`` with ``synchronous=FULL``: each commit is flushed to disk before it returns,
 so rules 2 and 3 hold through a power loss as well, as far as the disk keeps its word.
