@@ -1,8 +1,8 @@
-"""The timeout of a request as a whole, for next to nothing.
+"""The timeout of a request as a whole, at a tenth of a delivery's processor time less.
 
-aiohttp's own total timeout sets and clears a timer for each request, which is a twentieth of what
-the request costs. Here one timer serves all of them: as each may take equally long, they run out
-in the order in which they began, and a timer set for the first is early enough for the others.
+So much does ``asyncio.timeout`` cost here, which sets and clears a timer for each request. One
+timer serves all requests: as each may take equally long, they run out in the order in which they
+began, and a timer set for the first is early enough for the others.
 """
 
 from __future__ import annotations
