@@ -22,6 +22,7 @@ from backfill.prepare.mapping import fields
 LONGEST_ORDER = timedelta(days=31)
 #: A zero that stands for "see the order's first row" in exports that fill with zeros.
 _LITERAL_ZERO = r"^0+([.,]0+)?$"
+_DASHES = pa.array(["-", "--", "–", "—"])
 
 _NO_ROWS: Indices = np.empty(0, dtype=np.int64)
 
@@ -138,6 +139,11 @@ class OrderValues:
         return pc.if_else(pa.array(ranks > first[self._owners]), None, values)
 
     def _without_filling_zeros(self, field: str, values: pa.Array) -> pa.Array:
+        """Without what fills the order's further rows: a dash, or zeros where these say nothing."""
+        if field == "total":
+            dash = pc.fill_null(pc.is_in(values, _DASHES), False).to_numpy(zero_copy_only=False)
+            if (dash & self._follows).any():
+                values = pc.if_else(pa.array(dash & self._follows), None, values)
         filling = [
             index
             for index, reading in enumerate(self._readings)

@@ -7,8 +7,6 @@ from typing import Final
 
 from backfill.prepare.mapping.spec import Spec
 
-#: A value was meant, and the spreadsheet could not work it out.
-_ERRORS: Final = frozenset({"#NULL!", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!"})
 #: In an amount these are zero, as accountants write it.
 _DASHES: Final = frozenset({"-", "--", "—", "–"})
 #: In a name these could be names.
@@ -45,13 +43,13 @@ def blanks_of_columns(
     found: dict[str, frozenset[str]] = {}
     for field, spec in specs.items():
         if field in amounts:
-            words = (blank - _ERRORS - _DASHES) | _WORDS
+            words = (blank - _DASHES) | _WORDS
         elif field in quantities:
-            words = (blank - _ERRORS) | _WORDS
+            words = blank | _WORDS
         elif field in times:
             # In a column that holds only the day or the clock, 0 may mean midnight.
             whole = len(spec.columns) == len(spec.choices)
-            words = (blank - _ERRORS) | _WORDS | (_NO_TIME if whole else frozenset())
+            words = blank | _WORDS | (_NO_TIME if whole else frozenset())
         else:
             continue
         found |= dict.fromkeys(spec.columns, words)

@@ -83,8 +83,12 @@ _SYMBOL_IN_WORD = re.compile(
     r"[^\W\d_](?:[^\w‘’“”„‚«»‹›–—…™®©°·¿¡ªº\xa0]|[–—](?=[a-z]))"
     r"|[^\w‘’“”„‚«»‹›–—…™®©°·•¿¡ªº\xa0](?=[^\W\d_])"
     r"|[^\W\d_][„‚‹]|[”›](?=[^\W\d_])"  # a quote that opens behind a letter, or closes before one
+    r"|[^\W\d_][¡¿©®™°ªº¹²³¼½¾](?=[^\W\d_])|[¹²³¼½¾](?=[^\W\d_a-zA-Z])"
 )
-"""Next to a letter, a symbol that is neither punctuation nor a mark of trade."""
+"""Next to a letter, a symbol that is neither punctuation nor a mark of trade; or such a mark in
+the middle of a word."""
+_MOST_SYMBOLS = 2
+"""A run of more different symbols, without a letter, is no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +328,8 @@ def _is_mixed_western(text: str, readings: Mapping[str, str]) -> bool:
 def _is_odd(word: str) -> bool:
     """Whether a run of letters and symbols cannot be a word, in any language."""
     letters = "".join(filter(str.isalpha, word))
+    if not letters:
+        return len(set(word)) > _MOST_SYMBOLS
     scripts = {unicodedata.name(letter, "?").split()[0] for letter in letters}
     if len(scripts) > 1 and not scripts <= _WRITTEN_TOGETHER:
         return True

@@ -241,6 +241,13 @@ RULES: tuple[Rule, ...] = (
         find=value_rules.future_time,
     ),
     Rule(
+        id="spreadsheet_error",
+        severity="error",
+        title="The cell is an error of the spreadsheet, such as #REF! or #VALUE!",
+        remedy="correct the formula, or write the value, or clear the cell",
+        find=value_rules.spreadsheet_error,
+    ),
+    Rule(
         id="bad_money",
         severity="error",
         title="The amount cannot be read",

@@ -32,6 +32,9 @@ LONGEST_TEXT = 2000
 _FORMULA = r"^(=|@|[+\-][A-Za-z(])"
 #: The replacement character of a broken decoding, and control characters but for tab and newline.
 _BROKEN = r"[\x{FFFD}\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+#: What a spreadsheet shows where it could not work out a value.
+_ERROR = r"^#(REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!)$"
+_MAYBE_ERROR = text_bytes.wanted(b"!?")
 _MAYBE_FORMULA = text_bytes.wanted(b"=@+-")
 _MAYBE_BROKEN = text_bytes.wanted([*range(0x20), 0x7F, 0xEF])  # U+FFFD is EF BF BD
 
@@ -259,6 +262,16 @@ def rounded(draft: Draft, context: Context) -> Iterator[Violations]:
 
 _TEXT_FIELDS = ("reference_id", "profile_name", "profile_email", "profile_shipping_address_raw")
 _FREE_TEXT_FIELDS = (*_TEXT_FIELDS, "description", "shipping_link", "shipping_state")
+
+
+def spreadsheet_error(draft: Draft, context: Context) -> Iterator[Violations]:
+    def error(values: pa.Array) -> Flags:
+        return confirmed(text_bytes.holding(values, _MAYBE_ERROR), values, _ERROR)
+
+    for field in fields.ACCOUNT_FIELDS:
+        if not all_blank(draft, field):
+            yield from at_orders(draft, error(draft.texts[field].values), field)
+    yield from _texts_where(draft, error)
 
 
 def _texts_where(draft: Draft, where: Callable[[pa.Array], Flags]) -> Iterator[Violations]:

@@ -66,6 +66,7 @@ def as_bytes(text: str, encoding: str) -> list[bytes]:
         ("Ανδρέας|Αθήνα", "cp1253", "windows-1253"),
         ("Çağrı Şahin|İzmir", "cp1254", "windows-1254"),
         ("José|Müller|Köln", "cp850", "cp850"),
+        ("María García", "cp850", "cp850"),
         ("Müller|Crème brûlée", "mac-roman", "mac-roman"),
         ("山田太郎|湯のみ", "cp932", "shift-jis"),
         ("张伟|北京茶杯", "gb18030", "gb18030"),
@@ -94,3 +95,17 @@ def test_what_nothing_proves_is_asked_for(text: str, codec: str) -> None:
         told_by_words("orders.csv", as_bytes(text, codec))
     assert "--encoding" in (caught.value.hint or "")
     assert text.split("|")[0] in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("Paweł Zięba", "mac-latin2"),
+        ("Кружка", "iso8859-5"),
+        ("Ґанок", "koi8-u"),
+    ],
+)
+def test_marks_inside_words_prove_nothing(text: str, codec: str) -> None:
+    """``Pawe© Zi½ba`` and ``∫‡„÷`` are not words, though each character is in the encoding."""
+    with pytest.raises(UsageError, match="its encoding is not certain"):
+        told_by_words("orders.csv", as_bytes(text, codec))

@@ -326,6 +326,30 @@ CASES: list[Case] = [
         ("item_each_price", "0.33"),
     ),
     (
+        "spreadsheet_error",
+        [{"profile_name": "#REF!"}],
+        [{"profile_name": "#REF"}],
+        ("profile_name", "#REF!"),
+    ),
+    (
+        "spreadsheet_error",
+        [{"item_name": "#NAME?"}],
+        [{"item_name": "Why #NAME?"}],
+        ("item_name", "#NAME?"),
+    ),
+    (
+        "bad_money",
+        [{"total": "#VALUE!"}],
+        [{"total": ""}],
+        ("total", "#VALUE!"),
+    ),
+    (
+        "zero_total",
+        [{"total": "-"}],
+        [{"total": ""}],
+        ("total", "-"),
+    ),
+    (
         "broken_text",
         [{"profile_name": "M\ufffdller"}],
         [{"profile_name": "M\u00fcller\n2nd line"}],
