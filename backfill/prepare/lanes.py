@@ -61,6 +61,22 @@ class _Line(Generic[Item]):
         self._places.put(None)
 
 
+def _start(work: Callable[[], None], name: str) -> threading.Thread:
+    """Start a thread.
+
+    :raises KeyboardInterrupt: also where Ctrl-C strikes while Python waits for the thread to begin,
+        which it reports as a lock that is not locked.
+    """
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
+    return thread
+
+
 def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
     """The same items, made in a thread of their own a little ahead of whoever takes them.
 
@@ -83,8 +99,7 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
             if isinstance(source, Generator):
                 source.close()
 
-    thread = threading.Thread(target=make, name="ahead", daemon=True)
-    thread.start()
+    thread = _start(make, "ahead")
     try:
         while not isinstance(item := line.get(), _End):
             yield item
@@ -118,8 +133,7 @@ def behind(use: Callable[[Item], None]) -> Iterator[Callable[[Item], None]]:
             raise errors[0]
         line.put(item)
 
-    thread = threading.Thread(target=take, name="behind", daemon=True)
-    thread.start()
+    thread = _start(take, "behind")
     try:
         yield put
     finally:

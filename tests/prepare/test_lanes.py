@@ -97,6 +97,22 @@ def test_an_error_of_the_maker_is_not_hidden_by_one_of_the_user() -> None:
         raise ValueError("first")
 
 
+def test_an_interrupt_while_a_thread_starts_stays_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python's wait for the new thread turns it into an error about its lock."""
+
+    def start(_: threading.Thread) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            threading.Lock().release()
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        next(ahead([1]))
+
+
 INTERRUPTED = """
 import random, signal
 from contextlib import closing
