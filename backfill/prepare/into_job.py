@@ -43,16 +43,17 @@ def prepare_into_job(
 
     began = time.monotonic()
     prepared = prepare(imports, folder, known=known, sha256=sha256, progress=progress)
-    prepared.incoming.finish(
-        {
-            "fingerprint": current,
-            "tool_version": __version__,
-            "prepared_at": now(),
-            "settings": json.dumps(_shown(imports), ensure_ascii=False),
-            "rules": json.dumps(rules.described(), ensure_ascii=False),
-            "seconds_prepare": f"{time.monotonic() - began:.3f}",
-        }
-    )
+    meta = {
+        "fingerprint": current,
+        "tool_version": __version__,
+        "prepared_at": now(),
+        "settings": json.dumps(_shown(imports), ensure_ascii=False),
+        "rules": json.dumps(rules.described(), ensure_ascii=False),
+        "seconds_prepare": f"{time.monotonic() - began:.3f}",
+    }
+    if prepared.affiliates:
+        meta["affiliates"] = json.dumps(prepared.affiliates, ensure_ascii=False)
+    prepared.incoming.finish(meta)
     adopted = adopt(folder)
     with Checkpoint(folder / FILE_NAME) as checkpoint:
         checkpoint.set_meta({"adopted": json.dumps(asdict(adopted))})

@@ -54,6 +54,8 @@ class Prepared:
 
     incoming: Incoming
     rows: int
+    affiliates: dict[str, str]
+    """by account id, as ``--affiliates`` names them"""
 
 
 def prepare(
@@ -124,7 +126,7 @@ def prepare(
         for one in surveyed:
             if one.kept:  # all of its rows are kept in another file
                 (folder / one.rows_file).unlink(missing_ok=True)
-    return Prepared(incoming, rows)
+    return Prepared(incoming, rows, affiliates.by_account())
 
 
 def _batches(
@@ -230,6 +232,9 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
             "columns": list(table.columns),
             "header": list(table.header),
             "mapping": {name: str(spec) for name, spec in one.mapping.specs.items()},
+            "mapped_columns": {
+                name: list(spec.columns) for name, spec in one.mapping.specs.items()
+            },
             "not_personal": [
                 *(charge.column for charge in one.charges),
                 *(guess.spec for guess in one.mapping.unused.values()),

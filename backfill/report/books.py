@@ -1,76 +1,64 @@
-"""The books of a job: where every row and every cent of its exports is now.
-
-Rows are counted while an export is read, and its worth is stored then, apart from the orders
-(:mod:`backfill.checkpoint.books`). What is shown here therefore balances only if nothing was lost.
-"""
+"""The books of a job: every row that was read and every cent of the export, and where it went."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from backfill.checkpoint import Checkpoint, Source, State
 from backfill.checkpoint.books import export_cents, require_balance
 from backfill.report.tallies import Tally
 
+#: Where the contract's ``books`` count the money of each state.
+HEADINGS: Mapping[State, str] = {
+    State.PENDING: "ready",
+    State.SENDING: "sent",
+    State.CREATED: "sent",
+    State.EXISTING: "existing",
+    State.REJECTED: "rejected",
+    State.SKIPPED: "skipped",
+    State.FAILED: "failed",
+    State.UNDONE: "undone",
+}
 
-class MoneyLine(NamedTuple):
-    """The orders that are in one place."""
 
-    name: str
-    """as ``report.json`` calls it"""
-    words: str
-    orders: int
-    cents: int
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Where the rows of the exports went; ``read`` is the sum of the other three."""
+
+    read: int
+    in_orders: int
+    ignored: int
+    in_no_order: int
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Rows and money; each total is the sum of its parts."""
+    """What the exports hold beside what the job made of it."""
 
-    rows_read: int
-    rows_in_orders: int
-    rows_ignored: int
-    rows_in_no_order: int
-    orders: int
+    rows: Rows
     export_cents: int
-    """what the exports are worth, in the currency of the import"""
-    lines: Sequence[MoneyLine]
-
-
-_PLACES = (
-    ("sent", "created in Shout", (State.CREATED,)),
-    ("existing", "already there", (State.EXISTING,)),
-    ("ready", "ready to send", (State.PENDING, State.SENDING)),
-    ("skipped", "set aside", (State.SKIPPED,)),
-    ("rejected", "rejected", (State.REJECTED,)),
-    ("failed", "refused by Shout", (State.FAILED,)),
-    ("undone", "undone", (State.UNDONE,)),
-)
+    """the money of the exports, as it was read; an unreadable total counts as zero"""
+    cents: Mapping[str, int]
+    """the same money by heading of the contract"""
 
 
 def read_books(checkpoint: Checkpoint, sources: Sequence[Source], overall: Tally) -> Books:
-    """The books as they stand.
+    """The books of a job.
 
     :raises BooksDoNotBalance: the orders are not worth what the exports are.
     """
     require_balance(checkpoint)
-    stored = export_cents(checkpoint)
-    ignored, in_no_order = (
-        sum(source.details.get(kind, 0) for source in sources)
-        for kind in ("rows_ignored", "rows_in_no_order")
-    )
+    cents = dict.fromkeys(HEADINGS.values(), 0)
+    for state, heading in HEADINGS.items():
+        cents[heading] += overall.money(state)
+    exported = export_cents(checkpoint)
+    return Books(_rows(sources), overall.all_cents if exported is None else exported, cents)
+
+
+def _rows(sources: Sequence[Source]) -> Rows:
+    # Counted one by one while the exports were read, and proved to make up what was read.
     in_orders = sum(source.details.get("rows_in_orders", source.rows) for source in sources)
-    return Books(
-        rows_read=in_orders + ignored + in_no_order,
-        rows_in_orders=in_orders,
-        rows_ignored=ignored,
-        rows_in_no_order=in_no_order,
-        orders=overall.total,
-        export_cents=overall.all_cents if stored is None else stored,
-        lines=[
-            MoneyLine(name, words, overall.count(*states), overall.money(*states))
-            for name, words, states in _PLACES
-        ],
-    )
+    ignored = sum(source.details.get("rows_ignored", 0) for source in sources)
+    in_no_order = sum(source.details.get("rows_in_no_order", 0) for source in sources)
+    return Rows(in_orders + ignored + in_no_order, in_orders, ignored, in_no_order)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backfill.checkpoint import Activity, Checkpoint, Decision, Source, State
-from backfill.checkpoint.decisions import decisions
+from backfill.checkpoint import Activity, Checkpoint, Source, State
+from backfill.checkpoint.decisions import Decision, decisions
 from backfill.report.books import Books, read_books
 from backfill.report.tallies import Account, Bar, Tally, combined, read_tallies
 
@@ -80,6 +80,7 @@ class Figures:
     sources: Sequence[Source]
     books: Books
     decisions: Sequence[Decision]
+    """in the order in which they were made"""
     overall: Tally
     line_items: int
     first_day: str | None
@@ -108,11 +109,6 @@ class Figures:
         return {state: self.overall.count(state) for state in State}
 
     @property
-    def rows(self) -> int:
-        """Data rows of all sources."""
-        return sum(source.rows for source in self.sources)
-
-    @property
     def currency(self) -> str:
         return str(self.settings.get("currency") or "USD")
 
@@ -129,6 +125,11 @@ class Figures:
                 for name in Activity.__slots__
             }
         )
+
+    @property
+    def affiliates(self) -> dict[str, str]:
+        """The affiliate of each account id, as ``--affiliates`` names it."""
+        return self.remembered("affiliates")
 
     @property
     def read_back(self) -> dict[tuple[str | None, str | None], tuple[int, int]]:
@@ -153,9 +154,9 @@ def collect(checkpoint: Checkpoint) -> Figures:
     """Read the figures of a job."""
     meta = checkpoint.meta()
     rules = json.loads(meta.get("rules") or "{}")
+    sources = checkpoint.sources()
     tallies = read_tallies(checkpoint)
     overall = combined(tallies.months.values())
-    sources = checkpoint.sources()
     activity = _activity(checkpoint)
     delivered = bool(activity) or overall.count(*SENT) > 0
     problems, problem_lines = _problems(checkpoint)

@@ -8,8 +8,10 @@ through Jinja's escaping.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -18,11 +20,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backfill.checkpoint import Checkpoint, Decision, Source, State
+from backfill.checkpoint import Activity, Checkpoint, Source, State
+from backfill.checkpoint.decisions import Evidence
 from backfill.report import wording
 from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Figures
 from backfill.report.files import replacing
-from backfill.report.masking import Privacy, columns_of
+from backfill.report.masking import Privacy
 from backfill.report.samples import samples
 from backfill.report.tallies import Account, Tally, combined
 from backfill.report.wording import count, money, shortened
@@ -33,6 +36,9 @@ ACCOUNTS_SHOWN = 100
 ACCOUNTS_CHARTED = 15
 RULES_CHARTED = 20
 LEDGER_SHOWN = 1000
+STEPS_CHARTED = 120
+#: Lengths of a step in the chart of the wire, in minutes.
+_STEPS = (1, 2, 5, 10, 30, 60, 180, 720, 1440)
 VALUE_SHOWN = 160
 NO_DATE = "no date"
 
@@ -48,6 +54,8 @@ class Row:
     name: str
     month: str
     tally: Tally
+    affiliate: str = ""
+    """whose account it is, as ``--affiliates`` names it"""
     found: tuple[int, int] | None = None
     """orders and cents that were read back from Shout, where all orders were"""
 
@@ -92,9 +100,9 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
         .render(
             figures=figures,
             overall=figures.overall,
+            books=figures.books,
             job=folder.resolve().name.removesuffix(".backfill"),
             verdict=wording.verdict(figures),
-            decisions=_decisions(figures, privacy),
             tone=_tone(figures),
             states=[
                 (state, words, figures.overall.count(state), figures.overall.money(state))
@@ -105,6 +113,7 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
             accounts=_accounts(figures),
             months=_months(figures),
             problems=_problems(figures, privacy),
+            decisions=_decisions(figures, privacy),
             failures=[
                 (failure, shortened(privacy.text(failure.reason), 300))
                 for failure in figures.failures
@@ -139,6 +148,7 @@ def _environment(figures: Figures) -> Environment:
     )
     environment.filters["count"] = count
     environment.filters["money"] = partial(_money, currency=figures.currency)
+    environment.filters["amount"] = wording.amount
     environment.filters["short"] = shortened
     environment.filters["duration"] = _duration
     environment.filters["delimiter"] = _delimiter
@@ -166,12 +176,8 @@ def account_name(account: Account) -> str:
     return shortened(account.id or "no account", 60)
 
 
-def _decisions(figures: Figures, privacy: Privacy) -> list[tuple[Decision, str]]:
-    """What was decided, each with its evidence in words."""
-    return [
-        (decision, wording.evidence(decision, privacy.example(decision)))
-        for decision in figures.decisions
-    ]
+def _affiliate(figures: Figures, account: Account) -> str:
+    return shortened(figures.affiliates.get(account.id or "", ""), 60)
 
 
 # --- the tables -----------------------------------------------------------------------------
@@ -181,7 +187,13 @@ def _accounts(figures: Figures) -> list[Row]:
     """The largest accounts, and the rest as one."""
     found = _found(figures, lambda account, _: account)
     rows = [
-        Row(account_name(account), "", tally, found.get(account.id))
+        Row(
+            account_name(account),
+            "",
+            tally,
+            _affiliate(figures, account),
+            found.get(account.id),
+        )
         for account, tally in figures.accounts.items()
     ]
     rest = rows[ACCOUNTS_SHOWN:]
@@ -193,7 +205,7 @@ def _accounts(figures: Figures) -> list[Row]:
 def _months(figures: Figures) -> list[Row]:
     found = _found(figures, lambda _, month: month)
     return [
-        Row("", month or NO_DATE, tally, found.get(month))
+        Row("", month or NO_DATE, tally, found=found.get(month))
         for month, tally in figures.months.items()
     ]
 
@@ -202,7 +214,13 @@ def _ledger(figures: Figures) -> list[Row]:
     """By account and month; where that is too long, only the lines with a difference."""
     found = figures.read_back
     rows = [
-        Row(account_name(account), month or NO_DATE, tally, found.get((account.id, month)))
+        Row(
+            account_name(account),
+            month or NO_DATE,
+            tally,
+            _affiliate(figures, account),
+            found.get((account.id, month)),
+        )
         for (account, month), tally in figures.ledger.items()
     ]
     if len(rows) > LEDGER_SHOWN:
@@ -213,7 +231,7 @@ def _ledger(figures: Figures) -> list[Row]:
 def _together(name: str, rows: Sequence[Row]) -> Row:
     found = [row.found for row in rows if row.found]
     sums = (sum(orders for orders, _ in found), sum(cents for _, cents in found))
-    return Row(name, "", combined(row.tally for row in rows), sums if found else None)
+    return Row(name, "", combined(row.tally for row in rows), found=sums if found else None)
 
 
 def _found(
@@ -246,6 +264,39 @@ def _problems(figures: Figures, privacy: Privacy) -> list[dict[str, Any]]:
     ]
 
 
+def _decisions(figures: Figures, privacy: Privacy) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What was decided about each source, then about all of them."""
+    names = _names(figures.sources)
+    by_source: dict[str, list[dict[str, Any]]] = {}
+    for decision in figures.decisions:
+        source = decision.source
+        heading = "All sources" if source is None else names.get(source, source)
+        by_source.setdefault(heading, []).append(
+            {
+                "what": decision.what,
+                "column": decision.column or "",
+                "value": decision.value,
+                "settled_by": decision.settled_by.value,
+                "evidence": _evidence(decision.evidence, privacy.example(decision)),
+                "override": decision.override or "",
+            }
+        )
+    return list(by_source.items())
+
+
+def _evidence(evidence: Evidence, example: str | None) -> str:
+    """``24 for, 0 against; 21/04/2021 in row 7; the note``."""
+    said = []
+    if evidence.supporting or evidence.contradicting:
+        said.append(f"{count(evidence.supporting)} for, {count(evidence.contradicting)} against")
+    if example is not None:
+        row = "" if evidence.row is None else f" in row {evidence.row}"
+        said.append(f"{shortened(example, 60)!r}{row}")
+    if evidence.note is not None:
+        said.append(evidence.note)
+    return "; ".join(said)
+
+
 def _names(sources: Sequence[Source]) -> dict[str, str]:
     """Sources by their file's name, where that tells them apart."""
     names = {source.source: Path(source.source).name for source in sources}
@@ -268,6 +319,8 @@ def _settings(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _charts(figures: Figures) -> dict[str, Any]:
     """What ``report.js`` draws; money in whole units of the currency, since nobody reads cents."""
+    # A zero date has its line in the tables, and no century of empty months in a chart.
+    first, last = (figures.first_day or "~")[:7], (figures.last_day or "")[:7]
     return {
         "currency": figures.currency,
         "months": [
@@ -279,30 +332,41 @@ def _charts(figures: Figures) -> dict[str, Any]:
                 "lost": round(row.tally.money(*NOT_GOING) / 100, 2),
             }
             for row in _months(figures)
-            if row.month != NO_DATE
+            if first <= row.month <= last
         ],
         "rules": [
             {"rule": issue.rule, "severity": issue.severity, "orders": issue.orders or issue.rows}
             for issue in figures.issues[:RULES_CHARTED]
         ],
         "accounts": [
-            {"account": shortened(account_name(account), 24), "money": tally.kept_cents / 100}
+            {"account": shortened(account_name(account), 24), "money": tally.all_cents / 100}
             for account, tally in list(figures.accounts.items())[:ACCOUNTS_CHARTED]
         ],
         "distribution": [
             {"label": _range(bar.low, bar.high), "orders": bar.orders}
             for bar in figures.distribution
         ],
-        "activity": [
-            {
-                "minute": f"{minute}Z",
-                "created": wire.created,
-                "failed": wire.failed,
-                "retries": wire.retries,
-                "rate_limited": wire.rate_limited,
-            }
-            for minute, wire in figures.activity.items()
-        ],
+        "activity": _activity(figures.activity),
+    }
+
+
+def _activity(activity: Mapping[str, Activity]) -> dict[str, Any]:
+    """What the wire did, in steps of so many minutes that a chart has room for all of them."""
+    if not activity:
+        return {"minutes": 0, "steps": []}
+    times = {minute: datetime.fromisoformat(f"{minute}+00:00") for minute in activity}
+    first, last = min(times.values()), max(times.values())
+    span = (last - first) // timedelta(minutes=1) + 1
+    minutes = next((step for step in _STEPS if span <= step * STEPS_CHARTED), _STEPS[-1])
+    sums: dict[datetime, Counter[str]] = {}
+    for minute, wire in activity.items():
+        start = first + (times[minute] - first) // timedelta(minutes=minutes) * timedelta(
+            minutes=minutes
+        )
+        sums.setdefault(start, Counter()).update(asdict(wire))
+    return {
+        "minutes": minutes,
+        "steps": [{"start": start.isoformat(), **step} for start, step in sorted(sums.items())],
     }
 
 
@@ -342,7 +406,6 @@ def _delimiter(text: str) -> str:
 
 def _unused(source: Source) -> list[str]:
     """Columns that no field is read from."""
-    used = {
-        name for spec in source.details.get("mapping", {}).values() for name in columns_of(spec)
-    }
+    mapped = source.details.get("mapped_columns", {})
+    used = {name for columns in mapped.values() for name in columns}
     return [name for name in source.details.get("columns", ()) if name not in used]

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import Decision, State
-from backfill.report.books import Books
+from backfill.checkpoint import State
+from backfill.checkpoint.decisions import Decision
 from backfill.report.figures import IN_SHOUT, Figures, Issue
 from backfill.report.files import replacing
 from backfill.report.masking import Privacy
@@ -45,9 +45,7 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
             }
             for source in figures.sources
         ],
-        "rows": figures.rows,
-        "books": _books(figures.books),
-        "decisions": [_decision(one, privacy) for one in figures.decisions],
+        "rows": figures.books.rows.read,
         "orders": {"total": figures.overall.total, **_states(figures.overall)},
         "line_items": figures.line_items,
         "total_cents": figures.overall.kept_cents,
@@ -69,37 +67,18 @@ def as_json(figures: Figures, privacy: Privacy) -> dict[str, Any]:
             "lookups": wire.lookups,
         },
         "seconds": {"prepare": figures.seconds("prepare"), "deliver": figures.seconds("deliver")},
-    }
-
-
-def _books(books: Books) -> dict[str, Any]:
-    return {
-        "rows": {
-            "read": books.rows_read,
-            "in_orders": books.rows_in_orders,
-            "ignored": books.rows_ignored,
-            "in_no_order": books.rows_in_no_order,
+        "books": {
+            "rows": asdict(figures.books.rows),
+            "money_cents": {"export": figures.books.export_cents, **figures.books.cents},
         },
-        "money_cents": {
-            "export": books.export_cents,
-            **{line.name: line.cents for line in books.lines},
-        },
+        "decisions": [_decision(decision, privacy) for decision in figures.decisions],
     }
 
 
 def _decision(decision: Decision, privacy: Privacy) -> dict[str, Any]:
-    evidence = asdict(decision.evidence)
-    if decision.evidence.example is not None:
-        evidence["example"] = privacy.example(decision)
-    return {
-        "what": decision.what,
-        "source": decision.source,
-        "column": decision.column,
-        "value": decision.value,
-        "settled_by": decision.settled_by.value,
-        "evidence": evidence,
-        "override": decision.override,
-    }
+    made = asdict(decision)
+    made["evidence"] |= {"example": privacy.example(decision)}
+    return made
 
 
 def _sign_off(figures: Figures) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from backfill.checkpoint import Decision, Source
+from backfill.checkpoint import Source
+from backfill.checkpoint.decisions import Decision
 from backfill.report.figures import Problem
 
 Kind = Literal["words", "phone", "email"]
@@ -33,8 +34,6 @@ _PHONE = re.compile(
     r"(?<!\w)(?:\+\d[\d ().-]{6,}\d|\(\d{3}\) ?\d{3}-\d{4}|\d{3}[-.]\d{3}[-.]\d{4})(?!\w)"
 )
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_CHOICE = re.compile(r"(?:\{[^{}]*\}|[^|])+")
-_COLUMN = re.compile(r"\{([^{}]*)\}")
 
 
 def mask(text: str, kind: Kind) -> str:
@@ -74,15 +73,6 @@ def _initial(word: str) -> str:
     return (word[0] if word[:1].isalpha() else "") + _HIDDEN
 
 
-def columns_of(spec: str) -> list[str]:
-    """The columns that a SPEC names: ``A|B``, or ``{A}, {B}``, or one name."""
-    return [
-        name.strip()
-        for choice in _CHOICE.findall(spec)
-        for name in _COLUMN.findall(choice) or [choice]
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class Privacy:
     """Decides what of a job a reader may see."""
@@ -116,11 +106,11 @@ class Privacy:
         return scrub(hidden)
 
     def example(self, decision: Decision) -> str | None:
-        """The example of a decision; it may be any cell of the export."""
-        example = decision.evidence.example
-        return (
-            None if example is None else self.cell(decision.source or "", decision.column, example)
-        )
+        """The value that a decision shows as its example."""
+        text = decision.evidence.example
+        if text is None or decision.source is None or decision.column is None:
+            return text
+        return self.cell(decision.source, decision.column, text)
 
     def text(self, text: str) -> str:
         """Text of no known column, such as an answer of Shout."""
@@ -148,9 +138,10 @@ def _kinds(source: Source) -> dict[str, Kind | None]:
     Problems name the columns of a template one after another: ``Day, Clock``.
     """
     kinds: dict[str, Kind | None] = dict.fromkeys(source.details.get("not_personal", ()))
+    mapped = source.details.get("mapped_columns", {})
     for name, spec in source.details.get("mapping", {}).items():
         kind = PERSONAL_FIELDS.get(name)
-        columns = columns_of(spec)
+        columns = mapped.get(name, [])
         for key in (name, spec, ", ".join(columns), *columns):
             # A column that serves two fields is as private as the more private one.
             kinds[key] = kinds.get(key) or kind

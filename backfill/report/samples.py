@@ -15,7 +15,7 @@ from backfill.checkpoint import Checkpoint, Source, State, addresses
 from backfill.job_folder import kept_rows
 from backfill.report import wording
 from backfill.report.figures import Figures
-from backfill.report.masking import Privacy, columns_of
+from backfill.report.masking import Privacy
 
 _WITH_PROBLEMS = 3
 #: Orders among which the examples are looked for: no reason to read a million.
@@ -135,5 +135,5 @@ class _Rows:
     def _mapped(self, label: str) -> list[str]:
         """The columns that fields are read from, in the order of the source."""
         details = self._sources[label].details
-        used = {name for spec in details.get("mapping", {}).values() for name in columns_of(spec)}
+        used = {name for columns in details.get("mapped_columns", {}).values() for name in columns}
         return [name for name in details.get("columns", ()) if name in used]

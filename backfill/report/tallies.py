@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -26,6 +27,15 @@ _LINES = pa.schema(
         *((name, pa.string()) for name in ("state", "header", "account", "month")),
         *((name, pa.int64()) for name in ("orders", "cents")),
     ]
+)
+
+#: What a blank date becomes in Excel, in Excel for the Mac and in Unix.
+_ZERO_DATES = tuple(
+    map(date.fromisoformat, ("1899-12-30", "1899-12-31", "1900-01-01", "1904-01-01", "1970-01-01"))
+)
+#: No day of an order: a blank, and each zero date as it may be in another time zone.
+_NO_DAYS = pa.array(
+    ["", *(str(zero + timedelta(days)) for zero in _ZERO_DATES for days in (-1, 0, 1))]
 )
 
 Key = TypeVar("Key", bound=Hashable)
@@ -92,7 +102,7 @@ class Tallies:
     months: Mapping[str | None, Tally]
     """in their order; None: orders without a date"""
     first_day: str | None
-    """of the orders that are not rejected: a date that is wrong makes no span"""
+    """of the orders that are not rejected; the zero dates of spreadsheets and Unix do not count"""
     last_day: str | None
     distribution: Sequence[Bar]
     """of the totals of the orders that are not rejected"""
@@ -210,7 +220,7 @@ def _tallies(lines: pa.Table, by: Sequence[str], key: Callable[..., Key]) -> dic
 
 def _span(days: pa.ChunkedArray) -> list[str]:
     """The first and the last of some days."""
-    ends = pc.min_max(days.filter(pc.not_equal(days, ""))).as_py()
+    ends = pc.min_max(days.filter(pc.invert(pc.is_in(days, value_set=_NO_DAYS)))).as_py()
     return [day for day in ends.values() if day is not None]
 
 

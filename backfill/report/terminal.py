@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from backfill.checkpoint import State
@@ -12,7 +13,6 @@ from backfill.report.figures import Figures, Issue
 from backfill.report.masking import Privacy
 
 COMMONEST = 3
-_INDENT = 10
 
 
 def summary(
@@ -37,17 +37,24 @@ def summary(
 
 
 def _headline(figures: Figures, width: int) -> Iterator[str]:
-    overall, sources = figures.overall, figures.sources
+    overall, rows, sources = figures.overall, figures.books.rows, figures.sources
     where = Path(sources[0].source).name if len(sources) == 1 else f"{len(sources)} sources"
     lines = wording.count(figures.line_items, "line item")
     yield _pair("orders", f"{overall.total:,} with {lines}, from {where}")
+    where_rows_are = {
+        "in orders": rows.in_orders,
+        "ignored": rows.ignored,
+        "in no order": rows.in_no_order,
+    }
+    places = [f"{number:,} {place}" for place, number in where_rows_are.items() if number]
+    yield _pair("rows", f"{rows.read:,} read: {', '.join(places) or 'none'}")
     states = [
         f"{overall.count(state):,} {words}"
         for state, words in wording.STATES.items()
         if overall.count(state)
     ]
     yield _pair("states", " · ".join(states) or "none")
-    yield from _books(figures, width)
+    yield from _money(figures, width)
     accounts = sum(account.id is not None for account in figures.accounts)
     yield _pair("dates", f"{wording.span(figures)}, for {wording.count(accounts, 'account')}")
     if figures.delivered:
@@ -59,28 +66,17 @@ def _headline(figures: Figures, width: int) -> Iterator[str]:
         )
 
 
-def _books(figures: Figures, width: int) -> Iterator[str]:
-    """Where every row and every cent of the export is; finance signs the same in the report."""
-    books = figures.books
-    rows = [
-        f"{number:,} {words}"
-        for number, words in (
-            (books.rows_in_orders, "in orders"),
-            (books.rows_ignored, "ignored"),
-            (books.rows_in_no_order, "in no order"),
-        )
-        if number
+def _money(figures: Figures, width: int) -> Iterator[str]:
+    """The money of the export, state by state."""
+    parts = [
+        f"{wording.amount(figures.overall.money(state))} {words}"
+        for state, words in wording.STATES.items()
+        if figures.overall.count(state)
     ]
-    yield _pair("rows", f"{books.rows_read:,} read: {', '.join(rows) or 'none'}")
-    money = wording.money(books.export_cents, figures.currency)
-    places = [
-        f"{wording.money(line.cents, '').strip()} {line.words}"
-        for line in books.lines
-        if line.cents
-    ]
-    said = f"{money} in the export: {', '.join(places)}" if places else money
-    for number, line in enumerate(_wrapped(said, width - _INDENT, 2)):
-        yield _pair("" if number else "money", line)
+    whole = wording.money(figures.books.export_cents, figures.currency)
+    text = f"{whole} in the export: {', '.join(parts)}" if parts else whole
+    for name, line in zip_longest(["money"], _wrapped(text, width - 10, 2), fillvalue=""):
+        yield _pair(name, line)
 
 
 def _problems(figures: Figures, privacy: Privacy, width: int) -> Iterator[str]:
@@ -134,4 +130,4 @@ def _next(figures: Figures, folder: Path) -> Iterator[str]:
 
 
 def _pair(name: str, text: str) -> str:
-    return f"{name:<{_INDENT - 1}} {text}"
+    return f"{name:<9} {text}"

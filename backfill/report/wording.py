@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from backfill.checkpoint import Decision, State
+from backfill.checkpoint import State
 from backfill.report.figures import IN_SHOUT, Figures
 
 #: What a state means to a person, in the order of the story.
 STATES: dict[State, str] = {
     State.CREATED: "created",
-    State.EXISTING: "already there",
+    State.EXISTING: "existing",
     State.PENDING: "ready to send",
     State.SENDING: "in doubt",
-    State.FAILED: "refused",
-    State.SKIPPED: "set aside",
+    State.FAILED: "failed",
+    State.SKIPPED: "skipped",
     State.REJECTED: "rejected",
     State.UNDONE: "undone",
 }
@@ -32,23 +32,6 @@ def money(cents: int, currency: str) -> str:
     """``USD 1,234.56``, whatever the size."""
     sign = "-" if cents < 0 else ""
     return f"{currency} {sign}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
-
-
-def evidence(decision: Decision, example: str | None) -> str:
-    """What the data says about a decision, in one line.
-
-    :param example: as it may be shown.
-    """
-    found = decision.evidence
-    parts = []
-    if found.supporting or found.contradicting:
-        parts.append(f"{found.supporting:,} for, {found.contradicting:,} against")
-    if example is not None:
-        where = f" in row {found.row:,}" if found.row is not None else ""
-        parts.append(f"e.g. {shortened(example, 60)}{where}")
-    if found.note:
-        parts.append(found.note)
-    return "; ".join(parts)
 
 
 #: Characters that steer a terminal or turn a line's direction around, and cannot be seen.
@@ -74,6 +57,11 @@ def cut(line: str, most: int) -> str:
     """The line, at most ``most`` characters of it."""
     seen = visible(line)
     return seen if len(seen) <= most else f"{seen[: most - 1]}…"
+
+
+def amount(cents: int) -> str:
+    """``1,234.56``, where the currency stands nearby."""
+    return money(cents, "").strip()
 
 
 def span(figures: Figures) -> str:
@@ -110,11 +98,11 @@ def _rest(figures: Figures) -> str:
         "in doubt: the next run looks them up before anything is sent.": overall.count(
             State.SENDING
         ),
-        "taken back.": overall.count(State.UNDONE),
-        f"{verb} not go: mend rejected_rows.csv and give it back.": overall.count(
+        "undone.": overall.count(State.UNDONE),
+        f"{verb} not go: fix rejected_rows.csv and give it back.": overall.count(
             State.REJECTED, State.FAILED
         ),
-        "set aside, as the account takes no orders yet.": overall.count(State.SKIPPED),
+        "skipped, as the account takes no orders yet.": overall.count(State.SKIPPED),
     }
     return " ".join(f"{count(number)} {words}" for words, number in said.items() if number)
 
@@ -132,7 +120,7 @@ def next_command(figures: Figures, job: Path) -> tuple[str, str]:
     if overall.count(State.REJECTED, State.FAILED):
         return (
             f"backfill run {job / 'rejected_rows.csv'} --job {job}",
-            "once the rows in it are mended",
+            "once the rows in it are fixed",
         )
     if overall.count(State.SKIPPED):
         return f"backfill retry {job}", "once the accounts are connected"

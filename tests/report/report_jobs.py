@@ -197,6 +197,7 @@ class Job:
             "columns": list(columns),
             "header": list(header),
             "mapping": dict(mapping),
+            "mapped_columns": {name: [spec.strip("{}")] for name, spec in mapping.items()},
             "mended": False,
             "rows_file": rows_file,
         }

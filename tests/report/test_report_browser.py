@@ -141,7 +141,7 @@ def test_it_opens_without_a_complaint_or_a_request(
     assert page.asked() == [(after_a_run / "report.html").as_uri()]
     charts = page.run("return [...document.querySelectorAll('.plot svg')].map(x => x.ariaLabel)")
     assert set(filter(None, charts)) == {
-        "Orders created per minute",
+        "Rate of sending",
         "Problems by rule",
         "Orders by month",
         "Money by month",

@@ -11,9 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from backfill import report
+from backfill import open_job, report
 from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.errors import BooksDoNotBalance
 from backfill.report.figures import PROBLEMS_SHOWN, collect
+from backfill.report.terminal import summary
 from tests.report.report_jobs import Job, a_shop, deliver
 
 SCHEMA = json.loads((Path(report.__file__).parent / "report_schema.json").read_text())
@@ -144,6 +146,81 @@ def test_orders_without_month_account_or_total_are_counted_too(tmp_path: Path) -
     assert {account["account_id"] for account in found["accounts"]} == {None, "A B"}
     assert found["total_cents"] == 7
     assert found["first_day"] == "2021-04-09"
+
+
+def test_the_books_show_every_row_and_cent(tmp_path: Path) -> None:
+    """Each state's money has one heading; rows and money add up, in each report alike."""
+    job = Job(tmp_path)
+    for number, state in enumerate(State):
+        rows = job.add_rows({})
+        job.add_order(str(number), rows, state=state, cents=10**number, rule="r", reason="why")
+    found = report_json(job.finish())["books"]
+    assert found["rows"] == {"read": 8, "in_orders": 8, "ignored": 0, "in_no_order": 0}
+    money = found["money_cents"]
+    assert money.pop("export") == sum(money.values()) == 11_111_111
+    worth = {state: 10**number for number, state in enumerate(State)}
+    assert money["sent"] == worth[State.CREATED] + worth[State.SENDING]
+    assert money["ready"] == worth[State.PENDING]
+    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+        text = summary(collect(checkpoint), tmp_path)
+    assert "money     USD 111,111.11 in the export: " in text
+    assert "rows      8 read: 8 in orders" in text
+    assert '<td class="n">111,111.11</td>' in (tmp_path / "report.html").read_text()
+
+
+def test_books_that_do_not_balance_are_not_reported(tmp_path: Path) -> None:
+    """An amount that was changed behind the job's back is no figure to sign."""
+    a_shop(tmp_path, 20)
+    with sqlite3.connect(tmp_path / FILE_NAME) as db:
+        total = db.execute("SELECT sum(total_cents) FROM orders").fetchone()[0]
+        db.execute("INSERT INTO meta VALUES ('export_cents', ?)", (str(total + 1),))
+    db.close()
+    with pytest.raises(BooksDoNotBalance):
+        report_json(tmp_path)
+
+
+def test_decisions_are_shown_with_their_evidence(tmp_path: Path) -> None:
+    """Whoever signs sees what was chosen, why, and the option that decides otherwise."""
+    export = tmp_path / "orders.csv"
+    export.write_text(
+        "reference_id,created_at,profile_name,item_name,item_price,total\n"
+        "1,21/04/2021,Jo,Mug,5.00,5.00\n"
+    )
+    open_job(tmp_path / "job").prepare(export, connect_id="A1")
+    found = report_json(tmp_path / "job")["decisions"]
+    (chosen,) = [one for one in found if one["what"] == "date order"]
+    assert (chosen["source"], chosen["column"]) == (str(export), "created_at")
+    assert (chosen["value"], chosen["settled_by"]) == ("dmy", "proof")
+    assert (chosen["evidence"]["supporting"], chosen["evidence"]["contradicting"]) == (1, 0)
+    page = (tmp_path / "job" / "report.html").read_text()
+    assert "How this export was read" in page
+    assert "<code>--date-order mdy|dmy|ymd</code>" in page
+
+
+@pytest.mark.parametrize("zero", ["1899-12-30", "1900-01-01", "1970-01-01"])
+def test_a_zero_date_is_no_first_day(tmp_path: Path, zero: str) -> None:
+    """What a spreadsheet or Unix makes of a blank date has its month, and begins no span."""
+    job = Job(tmp_path)
+    job.add_order("1", job.add_rows({}), day=zero)
+    job.add_order("2", job.add_rows({}), day="2021-04-09")
+    found = report_json(job.finish())
+    assert (found["first_day"], found["last_day"]) == ("2021-04-09", "2021-04-09")
+    assert [month["month"] for month in found["months"]] == [zero[:7], "2021-04"]
+
+
+def test_the_sign_off_names_affiliates(tmp_path: Path) -> None:
+    """A connect id alone tells nobody whose orders they are."""
+    export, affiliates = tmp_path / "orders.csv", tmp_path / "affiliates.csv"
+    export.write_text(
+        "reference_id,created_at,profile_name,affiliate,item_name,item_price,total\n"
+        "1,2021-04-09,Jo,Fern & Co,Mug,5.00,5.00\n"
+    )
+    affiliates.write_text("affiliate,connect_id\nFern & Co,fern-1\n")
+    open_job(tmp_path / "job").prepare(export, affiliates=affiliates)
+    deliver(tmp_path / "job", refuse=0)
+    report_json(tmp_path / "job")
+    page = (tmp_path / "job" / "report.html").read_text()
+    assert '>fern-1<span class="soft">Fern &amp; Co</span></th><td class="n">1</td>' in page
 
 
 def test_an_empty_job_has_a_report(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from backfill import report
 from backfill.checkpoint import FILE_NAME, Checkpoint, Source, State
-from backfill.report.masking import Kind, Privacy, columns_of, mask, scrub
+from backfill.report.masking import Kind, Privacy, mask, scrub
 from backfill.report.terminal import summary
 from tests.report.report_jobs import Job, a_shop, deliver
 
@@ -57,24 +57,12 @@ def test_running_text_loses_addresses_and_numbers_only(text: str, expected: str)
     assert scrub(text) == expected
 
 
-@pytest.mark.parametrize(
-    ("spec", "columns"),
-    [
-        ("Name", ["Name"]),
-        ("Billing Name|Shipping Name", ["Billing Name", "Shipping Name"]),
-        ("{Street}, {City} {Zip}", ["Street", "City", "Zip"]),
-        ("{Street}, {City}|Address", ["Street", "City", "Address"]),
-    ],
-)
-def test_a_spec_names_its_columns(spec: str, columns: list[str]) -> None:
-    """Every column that a personal field is made of is personal."""
-    assert columns_of(spec) == columns
-
-
 def test_columns_of_one_field_are_as_private_as_the_field() -> None:
     """A time made of two columns may be seen, a phone number out of two may not."""
     mapping = {"created_at": "{Day} {Clock}", "profile_phone_number": "Phone|Mobile"}
-    source = Source("a.csv", "a.csv", None, "0", "generic", 1, {"mapping": mapping})
+    columns = {"created_at": ["Day", "Clock"], "profile_phone_number": ["Phone", "Mobile"]}
+    details = {"mapping": mapping, "mapped_columns": columns}
+    source = Source("a.csv", "a.csv", None, "0", "generic", 1, details)
     privacy = Privacy.of([source], show=False)
     assert privacy.cell("a.csv", "Day, Clock", "2021-04-05 13:05:00") == "2021-04-05 13:05:00"
     assert privacy.cell("a.csv", "Phone, Mobile", "12 34 567") == "•• •• 567"

@@ -75,6 +75,14 @@ class Affiliates:
             )
         return cls(_checked(path, table))
 
+    def by_account(self) -> dict[str, str]:
+        """The affiliate of each account id; several of one account are joined with commas."""
+        if self._table is None:
+            return {}
+        known = self._table[self._table["account"].notna()]
+        by_account = known.groupby("account", sort=False)["affiliate"]
+        return {str(account): ", ".join(names) for account, names in by_account}
+
     def accounts(
         self, connect: pa.Array, user: pa.Array, named: pa.Array, settings: ImportSettings
     ) -> Accounts:

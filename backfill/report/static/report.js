@@ -67,29 +67,29 @@
       ],
     }),
     "chart-activity": (width) => {
-      const series = { created: "created", failed: "refused", retries: "sent again", rate_limited: "rate limited" };
-      // One place a minute in which something happened: a job may rest for days between two runs.
-      const clock = (minute) => `${minute.slice(5, 10)} ${minute.slice(11, 16)}`;
-      const minutes = figures.activity.map((row) => clock(row.minute));
-      const step = Math.ceil(minutes.length / Math.max(2, Math.floor(width / 110)));
-      const points = figures.activity.flatMap((row) => Object.entries(series)
-        .map(([key, name]) => ({ minute: clock(row.minute), name, n: row[key] })));
-      const lines = points.filter((point) => point.name !== "created");
-      const created = points.filter((point) => point.name === "created");
+      const { minutes, steps } = figures.activity;
+      const series = { created: "created", failed: "failed", rate_limited: "told to slow down" };
+      const bars = steps.map((row) => ({ ...row, from: new Date(row.start), to: new Date(Date.parse(row.start) + minutes * 60000) }));
+      const marked = bars.flatMap((row) => ["failed", "rate_limited"].filter((key) => row[key])
+        .map((key) => ({ at: new Date((+row.from + +row.to) / 2), name: series[key], n: row[key] / minutes })));
+      // A run of one minute stands in the middle of a few: else its bar is as wide as the page.
+      const room = Math.max(0, 5 - (d3.max(bars, (bar) => bar.to) - d3.min(bars, (bar) => bar.from)) / 60000) * 30000;
+      const rate = (n) => `${d3.format(n < 10 ? ".1~f" : ",.0f")(n)} a minute`;
       return Plot.plot({
-        width, height: 260, marginLeft: 48, style, ariaLabel: "Orders created per minute",
-        x: { type: "band", domain: minutes, padding: 0.1 },
+        width, height: 260, marginLeft: 48, marginRight: 20, style, ariaLabel: "Rate of sending",
+        x: { type: "utc", label: null, domain: [new Date(d3.min(bars, (bar) => bar.from) - room), new Date(+d3.max(bars, (bar) => bar.to) + room)] },
         y: { grid: true, label: null, ticks: 5, tickFormat: short },
-        color: { domain: Object.values(series), range: ["var(--go)", "var(--stop)", "var(--wait)", "var(--aside)"], legend: true },
+        color: { domain: Object.values(series), range: ["var(--go)", "var(--stop)", "var(--aside)"], legend: true },
         marks: [
           Plot.ruleY([0]),
-          Plot.axisX(minutes.filter((_, index) => index % step === 0), { label: null, tickSize: 0 }),
-          Plot.barY(created, {
-            x: "minute", y: "n", fill: "name", fillOpacity: 0.55,
-            title: (point) => `${point.minute} UTC\n${whole(point.n)} created`, tip: true,
+          Plot.rectY(bars, {
+            x1: "from", x2: "to", y: (row) => row.created / minutes, fill: () => "created", inset: 0.5,
+            title: (row) => [
+              `${d3.utcFormat("%Y-%m-%d %H:%M")(row.from)} UTC`, `created: ${whole(row.created)} (${rate(row.created / minutes)})`,
+              `failed: ${whole(row.failed)}`, `sent again: ${whole(row.retries)}`, `told to slow down: ${whole(row.rate_limited)}`,
+            ].join("\n"), tip: true,
           }),
-          Plot.lineY(lines, { x: "minute", y: "n", z: "name", stroke: "name", strokeWidth: 2 }),
-          Plot.dot(lines, { x: "minute", y: "n", fill: "name", r: 2.5, filter: (point) => point.n > 0 }),
+          Plot.dot(marked, { x: "at", y: "n", fill: "name", r: 4, stroke: "var(--card)" }),
         ],
       });
     },
@@ -97,7 +97,7 @@
 
   const data = {
     "chart-orders": figures.months, "chart-money": figures.months, "chart-rules": figures.rules,
-    "chart-accounts": figures.accounts, "chart-totals": figures.distribution, "chart-activity": figures.activity,
+    "chart-accounts": figures.accounts, "chart-totals": figures.distribution, "chart-activity": figures.activity.steps,
   };
   const drawn = new WeakMap();
   const observer = new ResizeObserver((entries) => {
