@@ -8,20 +8,18 @@ part.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
+from backfill.prepare.amounts.combinations import EXPLAINS, Charge, Combinations, Floats, Indices
+
 Flags = npt.NDArray[np.bool_]
 
-#: The share of the orders (or rows) that an identity must explain to be found.
-EXPLAINS: Final = 0.9
 #: The share up to which a rival may explain the same orders.
 _RIVAL: Final = 0.5
 #: Orders (or rows) that an identity must explain at least, and as many more as it has charges.
@@ -30,10 +28,6 @@ FEWEST: Final = 2
 _MOST_CHARGES: Final = 8
 _AT_ONCE: Final = 4
 _BETWEEN: Final = 2
-#: Orders that all combinations are tried on; the first that explains them is tried on all orders.
-_TRIED: Final = 48
-#: Choices whose shares of the tried orders differ by less explain them equally well.
-_AS_WELL: Final = 0.025
 #: The share of the orders whose rows may differ in an order-level column.
 _MAY_VARY: Final = 0.02
 #: Cents by which rounding may miss: half a cent per line, and a little for binary fractions.
@@ -55,14 +49,6 @@ class Amounts:
     def count(self) -> int:
         """How many orders there are."""
         return int(self.orders[-1]) + 1 if len(self.orders) else 0
-
-
-class Charge(NamedTuple):
-    """A column that is part of the total beside the lines."""
-
-    column: str
-    sign: int
-    """-1 for a discount"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,49 +219,6 @@ class _Sheet:
         return bool(several.any() and (high > low)[several].mean() > _MAY_VARY)
 
 
-class _Combinations:
-    """Every choice of a few columns, each added or taken off, the smallest choices first."""
-
-    def __init__(self, measures: Sequence[tuple[str, Floats]], at_once: int) -> None:
-        self._names = [name for name, _ in measures]
-        self._values = np.array([values for _, values in measures])
-        signs = [
-            (chosen, signed)
-            for size in range(min(at_once, len(measures)) + 1)
-            for chosen in combinations(range(len(measures)), size)
-            for signed in product((1, -1), repeat=size)
-        ]
-        self._signs = np.zeros((len(signs), len(measures)))
-        for row, (chosen, signed) in enumerate(signs):
-            self._signs[row, list(chosen)] = signed
-
-    def explain(
-        self, rest: Floats, slack: Floats, places: Indices, but: Collection[str] = ()
-    ) -> tuple[tuple[Charge, ...], int] | None:
-        """The smallest choice that makes up ``rest`` at about the most of ``places``, and at how
-        many.
-
-        :param but: columns that must not be part of it.
-        """
-        tried = places[:: max(1, len(places) // _TRIED)]
-        if not len(self._names):
-            sums = np.zeros((1, len(tried)))
-        else:
-            sums = self._signs @ self._values[:, tried]
-        shares = (np.abs(rest[tried] - sums) <= slack[tried]).mean(axis=1)
-        excluded = [index for index, name in enumerate(self._names) if name in but]
-        if excluded:
-            shares[(self._signs[:, excluded] != 0).any(axis=1)] = 0
-        best = float(shares.max())
-        if best < EXPLAINS:
-            return None
-        signs = self._signs[int(np.argmax(shares >= max(EXPLAINS, best - _AS_WELL)))]
-        made_up = signs @ self._values if len(self._names) else np.zeros(len(rest))
-        holds = int((np.abs(rest - made_up) <= slack)[places].sum())
-        charges = (Charge(self._names[index], int(signs[index])) for index in np.flatnonzero(signs))
-        return tuple(charges), holds
-
-
 # --- identities of a row -------------------------------------------------------------------------
 
 
@@ -296,7 +239,7 @@ def _row_identity(sheet: _Sheet) -> _RowIdentity | None:
     pairs of columns are.
     """
     cells = [(name, np.nan_to_num(values)) for name, values in sheet.columns.items()]
-    between = _Combinations(cells[:_MOST_CHARGES], _BETWEEN)
+    between = Combinations(cells[:_MOST_CHARGES], _BETWEEN)
     slack = np.maximum(np.abs(sheet.quantity), 1) * _ROUNDING + 0.01
     found: list[_RowIdentity] = []
     for unit, line in product(sheet.columns, repeat=2):
@@ -334,7 +277,7 @@ def _row_identity(sheet: _Sheet) -> _RowIdentity | None:
 # --- identities of an order ----------------------------------------------------------------------
 
 
-def _charges(sheet: _Sheet) -> _Combinations:
+def _charges(sheet: _Sheet) -> Combinations:
     """The columns that may be part of a total, each value once."""
     measures: list[tuple[str, Floats]] = []
     for name in sheet.columns:
@@ -344,7 +287,7 @@ def _charges(sheet: _Sheet) -> _Combinations:
         for each in values:
             if not any(np.array_equal(each, other) for _, other in measures):
                 measures.append((name, each))
-    return _Combinations(measures[: _MOST_CHARGES + 2], _AT_ONCE)
+    return Combinations(measures[: _MOST_CHARGES + 2], _AT_ONCE)
 
 
 def _order_identities(sheet: _Sheet) -> Iterator[_Identity]:
@@ -363,7 +306,7 @@ def _order_identities(sheet: _Sheet) -> Iterator[_Identity]:
 
 
 def _identity(
-    sheet: _Sheet, charges: _Combinations, price: str, is_unit: bool, total: str, tested: Flags
+    sheet: _Sheet, charges: Combinations, price: str, is_unit: bool, total: str, tested: Flags
 ) -> _Identity | None:
     whole, lines = sheet.once[total], sheet.lines(price, is_unit=is_unit)
     places = np.flatnonzero(tested & (whole != 0))

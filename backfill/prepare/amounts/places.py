@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backfill.prepare.amounts.arithmetic import EXPLAINS, FEWEST, Amounts
+from backfill.prepare.amounts.arithmetic import FEWEST, Amounts
+from backfill.prepare.amounts.combinations import EXPLAINS
 from backfill.prepare.mapping.formats import OrderValues
 
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.prepare import convert
-from backfill.prepare.amounts.arithmetic import Amounts, Floats, Indices
+from backfill.prepare.amounts.arithmetic import Amounts
+from backfill.prepare.amounts.combinations import Floats, Indices
 from backfill.prepare.convert.cells import clean
 from backfill.prepare.convert.columns import present
 from backfill.prepare.grouping.orders import one_array

@@ -240,7 +240,7 @@ def load(path: Path) -> Format:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise MappingError(
-            f"{path}: is not valid TOML: {exc}", hint="mend the line that it names"
+            f"{path}: is not valid TOML: {exc}", hint="fix the line that it names"
         ) from exc
     own = _Reader(path).format(content)
     if path == PLATFORMS / f"{COMMON}.toml":
@@ -371,7 +371,7 @@ class _Reader:
         try:
             re.compile(pattern)
         except re.error as exc:
-            raise self._wrong(f"{pattern!r} is not a pattern: {exc}", "mend it") from exc
+            raise self._wrong(f"{pattern!r} is not a pattern: {exc}", "fix it") from exc
 
     def _only(self, known: Sequence[str], table: Mapping[str, Any], where: str) -> None:
         for key in table:
