@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from backfill.cli.command import TO_SHOUT, Command, job, settings
+from backfill.cli.command import TO_SHOUT, Command, job, one, settings
+from backfill.cli.on_finish import with_on_finish
 from backfill.cli.run import plan_lines, show
 from backfill.cli.terminal import confirmation, job_of, options_of
 from backfill.settings.declared import API
@@ -20,14 +21,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     job = job_of(args)
-    result = job.retry(
-        rule=args.rule,
-        account=args.account,
-        reason=args.reason,
-        confirm=confirmation(plan_lines),
-        **options_of(args),
-    )
-    return show(result, job.folder)
+
+    def work() -> int:
+        result = job.retry(
+            rule=args.rule,
+            account=args.account,
+            reason=args.reason,
+            confirm=confirmation(plan_lines),
+            **options_of(args),
+        )
+        return show(result, job.folder)
+
+    return with_on_finish(args, job.folder, work)
 
 
 COMMAND = Command(
@@ -47,6 +52,7 @@ COMMAND = Command(
         job,
         add_options,
         settings(API),
+        one("on_finish"),
     ),
     run=run,
 )

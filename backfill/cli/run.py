@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backfill.cli.command import Command, exports, settings
+from backfill.cli.on_finish import with_on_finish
 from backfill.cli.terminal import (
     SOME_DID_NOT_GO,
     confirmation,
@@ -40,8 +41,12 @@ def run(args: argparse.Namespace) -> int:
         # 'backfill run JOB' can only mean one thing.
         vars(args).update({"--job": args.exports.pop()})
     job = job_of(args)
-    result = job.run(*args.exports, confirm=confirmation(plan_lines), **options_of(args))
-    return show(result, job.folder)
+
+    def work() -> int:
+        result = job.run(*args.exports, confirm=confirmation(plan_lines), **options_of(args))
+        return show(result, job.folder)
+
+    return with_on_finish(args, job.folder, work)
 
 
 def show(result: RunResult, folder: Path) -> int:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 DONE = 0
 SOME_DID_NOT_GO = 3
 
-#: Settings that a job takes when it is opened, not with each method.
-_OF_THE_JOB = ("job", "config", "progress", "verbose")
+#: Settings of the job or of the command itself, which the methods of a job do not take.
+_NOT_OF_A_METHOD = ("job", "config", "progress", "verbose", "on_finish")
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def options_of(args: argparse.Namespace) -> Any:
     return {
         name: value
         for name, value in given(args).items()
-        if name not in _OF_THE_JOB and value is not None
+        if name not in _NOT_OF_A_METHOD and value is not None
     }
 
 

@@ -418,6 +418,11 @@ class RunSettings:
         default=False,
         one_run=True,
     )
+    on_finish: str | None = setting(
+        "a shell command to run at the end, however it ends; report.json is its argument",
+        group=THIS_RUN,
+        metavar="COMMAND",
+    )
     progress: ProgressKind = setting(
         "how to show progress on stderr: auto is bars in a terminal, else plain lines",
         group=EVERYWHERE,
