@@ -30,6 +30,10 @@ def as_text(cells: Sequence[Any]) -> tuple[pa.Array, int]:
         kinds = {*kinds, str} - {bool}
     if kinds <= {str}:
         texts = pa.array(cells, pa.string())
+    elif kinds == {int}:
+        texts = pc.cast(pa.array(cells, pa.int64()), pa.string())
+    elif len(kinds) == 1:
+        texts = pa.array(list(map(_TEXTS.get(kinds.pop(), str), cells)), pa.string())
     else:
         texts = pa.array([_TEXTS.get(type(cell), str)(cell) for cell in cells], pa.string())
     return pc.if_else(pc.equal(texts, ""), None, texts), falses
