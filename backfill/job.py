@@ -413,7 +413,7 @@ class Job:
     # --- the steps -----------------------------------------------------------------------------
 
     def _prepare(self, imports: ImportSettings) -> PrepareResult:
-        from backfill.operations.update import write_list
+        from backfill.operations.changed import write_list
         from backfill.prepare.into_job import prepare_into_job
 
         if (self.folder / FILE_NAME).exists():

@@ -11,11 +11,10 @@ Owns the table ``changes``.
 
 from __future__ import annotations
 
-import csv
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -31,17 +30,13 @@ from backfill.deliver.pace import Stopped
 from backfill.deliver.settle import Unanswered
 from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, described, run_refused
 from backfill.errors import SafetyStop
-from backfill.job_folder.files import CHANGED
 from backfill.operations import sent
+from backfill.operations.changed import CHANGES, changed_fields, write_list
 from backfill.operations.sent import SentOrder
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
 from backfill.settings.checks import host_of, is_this_machine
 
-COLUMNS = ("reference_id", "account_id", "state", "shout_order_id", "change", "fields")
-"""of ``changed.csv``"""
-
-_CHANGES = "FROM changes JOIN orders ON orders.id = changes.order_id"
 #: Changes that can be sent: of an order that we created, in the same account, still valid.
 _UPDATABLE = (
     "orders.state = 'created' AND changes.state = 'pending' AND orders.payload IS NOT NULL"
@@ -121,61 +116,18 @@ def update(
 
 def _plan(checkpoint: Checkpoint, host: str, orders: int) -> UpdatePlan:
     fields: Counter[str] = Counter()
-    bodies = f"SELECT orders.payload, changes.payload {_CHANGES} WHERE {_UPDATABLE}"
+    bodies = f"SELECT orders.payload, changes.payload {CHANGES} WHERE {_UPDATABLE}"
     for before, after in checkpoint.query(bodies):
-        fields.update(_changed_fields(before, after))
+        fields.update(changed_fields(before, after))
     return UpdatePlan(confirm_with=host, orders=orders, fields=dict(fields.most_common()))
 
 
 def _count(checkpoint: Checkpoint) -> tuple[int, int]:
     """How many changed orders can be updated, and how many cannot."""
     updatable, all_ = checkpoint.query(
-        f"SELECT coalesce(sum({_UPDATABLE}), 0), count(*) {_CHANGES}"
+        f"SELECT coalesce(sum({_UPDATABLE}), 0), count(*) {CHANGES}"
     ).fetchone()
     return updatable, all_ - updatable
-
-
-# --- the list --------------------------------------------------------------------------------
-
-
-def write_list(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write ``changed.csv``, or remove it where there is nothing to list."""
-    path = folder / CHANGED
-    rows = [*_changed(checkpoint), *_gone(checkpoint)]
-    if not rows:
-        path.unlink(missing_ok=True)
-        return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-
-
-def _changed(checkpoint: Checkpoint) -> Iterator[tuple[object, ...]]:
-    for key, account, state, shout_id_, before, after, new_state, moved in checkpoint.query(
-        "SELECT reference_id, orders.account_id, orders.state, shout_order_id, orders.payload,"
-        " changes.payload, changes.state, changes.account_id IS NOT orders.account_id"
-        f" OR changes.account_header IS NOT orders.account_header {_CHANGES} ORDER BY orders.id"
-    ):
-        fields = _changed_fields(before, after) if before and after else [f"now {new_state}"]
-        fields += ["account"] if moved else []
-        yield key, account, state, shout_id_, "changed", ", ".join(fields)
-
-
-def _gone(checkpoint: Checkpoint) -> Iterator[tuple[object, ...]]:
-    rows = checkpoint.query(
-        "SELECT * FROM (SELECT reference_id, account_id, state, shout_order_id, 'gone', ''"
-        " FROM gone JOIN orders ON orders.id = order_id ORDER BY orders.id)"
-        " UNION ALL SELECT reference_id, account_id, state, NULL, 'gone', 'removed from the job'"
-        " FROM removed"
-    )
-    return (tuple(row) for row in rows)
-
-
-def _changed_fields(before: str, after: str) -> list[str]:
-    """The fields that differ between two bodies."""
-    old, new = json.loads(before)["order"], json.loads(after)["order"]
-    return [field for field in {**old, **new} if old.get(field) != new.get(field)]
 
 
 # --- on the wire -----------------------------------------------------------------------------
@@ -310,7 +262,7 @@ def put_body(before: bytes, after: bytes) -> bytes:
 def _next_changes(db: sqlite3.Connection, *, after: int, most: int) -> list[Change]:
     """Changes that can be sent, of orders with an id above ``after``."""
     rows = db.execute(
-        f"SELECT CAST(changes.payload AS BLOB), {sent.COLUMNS} {_CHANGES}"
+        f"SELECT CAST(changes.payload AS BLOB), {sent.COLUMNS} {CHANGES}"
         f" WHERE {_UPDATABLE} AND orders.id > ? ORDER BY orders.id LIMIT ?",
         (after, most),
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
+import phonenumbers
 from phonenumbers import SUPPORTED_REGIONS
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 #: What no list of names has.
 _OTHERS = {
@@ -22,10 +25,23 @@ def region_of(country: str) -> str | None:
     return code if code in SUPPORTED_REGIONS else _names().get(country.strip().casefold())
 
 
+def _locales() -> ModuleType:
+    """The library's own table of country names, without the package around it: that loads the
+    places of all phone numbers, for a second.
+    """
+    folder = Path(phonenumbers.__file__).parent / "geodata"
+    spec = spec_from_file_location("country_names", folder / "locale.py")
+    if spec is None or spec.loader is None:
+        raise ImportError("phonenumbers has no table of country names", path=str(folder))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @cache
 def _names() -> dict[str, str]:
     names: dict[str, str] = {}
-    for region, by_language in LOCALE_DATA.items():
+    for region, by_language in _locales().LOCALE_DATA.items():
         for name in by_language.values():
             if not name.startswith("*") and region in SUPPORTED_REGIONS:  # else another language's
                 names.setdefault(name.casefold(), region)
