@@ -80,7 +80,7 @@ def test_the_table_to_sign_adds_up(
     gone = sandbox.orders()[0]
     sandbox.delete_order(gone["id"])
     assert typed("verify", JOB, *to(sandbox)) == 3
-    table = capsys.readouterr().out.partition("in the export")[2].splitlines()[1:]
+    table = capsys.readouterr().out.rpartition("in the export")[2].splitlines()[1:]
     assert [line[0] for line in table].count("!") == 2, "its month and the sum"
     in_export = sum(cents for (cents,) in asked("SELECT total_cents FROM orders"))
     found = in_export - gone["order"]["total_cents"]

@@ -30,7 +30,7 @@ def _locales() -> ModuleType:
     places of all phone numbers, for a second.
     """
     folder = Path(phonenumbers.__file__).parent / "geodata"
-    spec = spec_from_file_location("country_names", folder / "locale.py")
+    spec = spec_from_file_location("phonenumbers.geodata.locale", folder / "locale.py")
     if spec is None or spec.loader is None:
         raise ImportError("phonenumbers has no table of country names", path=str(folder))
     module = module_from_spec(spec)
