@@ -167,12 +167,12 @@ class Job:
         :raises UsageError, MappingError, SourceError: what is given cannot be read as orders.
         """
         imports = self._imports(exports, options)
-        with self._locked():
+        with self._locked("prepare", [imports]):
             return self._prepare(imports)
 
     def report(self, *, show_personal_data: bool = False) -> Figures:
         """Write the reports, and return what they say."""
-        with self._opened_and_locked() as checkpoint:
+        with self._opened_and_locked("report") as checkpoint:
             self._refuse_purged(checkpoint)
             return self._report(checkpoint, show_personal_data=show_personal_data)
 
@@ -196,7 +196,7 @@ class Job:
         paths = [Path(export) for export in exports]
         imports, run = configuration.imports(paths), configuration.run(paths)
         api = configuration.api()
-        with self._locked():
+        with self._locked("run", [imports, run, api]):
             prepared = self._prepare(imports) if exports else None
             with self._opened() as checkpoint:
                 self._refuse_purged(checkpoint)
@@ -228,7 +228,7 @@ class Job:
 
         configuration = self._configuration("retry", {**options, "leave_undone": True}, SendOptions)
         api, run = configuration.api(), configuration.run([])
-        with self._opened_and_locked() as checkpoint:
+        with self._opened_and_locked("retry", [run, api]) as checkpoint:
             self._refuse_purged(checkpoint)
             count = put_back(checkpoint, rule=rule, account=account, reason=reason)
             return replace(self._send(checkpoint, api, run, confirm, None), put_back=count)
@@ -247,7 +247,7 @@ class Job:
         configuration = self._configuration("verify", options, PassOptions)
         api = configuration.api()
         sample = sample or configuration.run([]).limit
-        with self._opened_and_locked() as checkpoint:
+        with self._opened_and_locked("verify", [api]) as checkpoint:
             result = verify(checkpoint, self.folder, api, self._progress(), sample=sample)
             if sample is None:
                 self._refresh(checkpoint)
@@ -270,7 +270,7 @@ class Job:
 
         configuration = self._configuration("undo", options, PassOptions)
         api, run = configuration.api(), configuration.run([])
-        with self._opened_and_locked() as checkpoint:
+        with self._opened_and_locked("undo", [api]) as checkpoint:
             try:
                 return undo(
                     checkpoint,
@@ -311,7 +311,7 @@ class Job:
         configuration = self._configuration("notify", options, PassOptions)
         api, run = None if dry_run else configuration.api(), configuration.run([])
         notice = Notice(message, company, accounts, resend_in_doubt, run.limit)
-        with self._opened_and_locked() as checkpoint:
+        with self._opened_and_locked("notify") as checkpoint:
             return notify(checkpoint, api, self._progress(), confirm, notice, yes=run.yes)
 
     def purge(self, *, yes: bool = False, confirm: Confirm | None = None) -> PurgeResult:
@@ -321,7 +321,7 @@ class Job:
         """
         from backfill.operations.purge import purge
 
-        with self._opened_and_locked() as checkpoint:
+        with self._opened_and_locked("purge") as checkpoint:
             result = purge(checkpoint, self.folder, self._progress(), confirm, yes=yes)
             self._refresh(checkpoint)
         return result
@@ -492,10 +492,14 @@ class Job:
     # --- folder, settings, progress ------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Lock the job, and write its log."""
+    def _locked(self, command: str, settings: Sequence[Any] = ()) -> Iterator[None]:
+        """Lock the job, and write its log: the command with its settings, and how it ended."""
         say = self._progress().say if self._verbose else None
-        with lock.hold(self.folder), log.opened(self.folder, say=say):
+        with (
+            lock.hold(self.folder),
+            log.opened(self.folder, say=say),
+            log.command(command, settings),
+        ):
             yield
 
     @contextlib.contextmanager
@@ -510,11 +514,13 @@ class Job:
             yield checkpoint
 
     @contextlib.contextmanager
-    def _opened_and_locked(self) -> Iterator[Checkpoint]:
+    def _opened_and_locked(
+        self, command: str, settings: Sequence[Any] = ()
+    ) -> Iterator[Checkpoint]:
         """Open and lock a job that exists; no folder is created for one that does not."""
         with self._opened(readonly=True):
             pass
-        with self._locked(), self._opened() as checkpoint:
+        with self._locked(command, settings), self._opened() as checkpoint:
             yield checkpoint
 
     def _refuse_purged(self, checkpoint: Checkpoint) -> None:

@@ -15,8 +15,10 @@ import contextlib
 import json
 import logging
 import re
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,6 +81,39 @@ def opened(folder: Path, *, say: Callable[[str], None] | None = None) -> Iterato
             handler.close()
         logger.setLevel(level)
         logger.propagate = propagate
+
+
+@contextlib.contextmanager
+def command(name: str, settings: Sequence[object]) -> Iterator[None]:
+    """Log that a command begins, with its settings, and how it ends.
+
+    :param settings: dataclasses; a secret in them shows only that it is one.
+    """
+    logger, began = logging.getLogger(__name__), time.monotonic()
+    set_ = {
+        each.name: str(value) if isinstance(value, Path) else value
+        for one in settings
+        if is_dataclass(one)
+        for each in fields(one)
+        if (value := getattr(one, each.name)) not in (None, False, (), "")
+    }
+    logger.info("command began", extra={"fields": {"command": name, "settings": set_}})
+    try:
+        yield
+    except BaseException as exc:
+        ended = {"exit_code": getattr(exc, "exit_code", 130 if _is_interrupt(exc) else 1)}
+        ended["error"] = getattr(exc, "message", type(exc).__name__)
+        took = round(time.monotonic() - began, 3)
+        logger.error(
+            "command stopped", extra={"fields": {"command": name, "seconds": took, **ended}}
+        )
+        raise
+    took = round(time.monotonic() - began, 3)
+    logger.info("command ended", extra={"fields": {"command": name, "seconds": took}})
+
+
+def _is_interrupt(exc: BaseException) -> bool:
+    return isinstance(exc, KeyboardInterrupt)
 
 
 class _JsonLine(logging.Formatter):

@@ -172,7 +172,7 @@ def _bar(name: str, total: int | None, unit: str, out: _Output) -> tqdm[Any]:
             return {
                 **facts,
                 "speed": f", {short(rate)}/s" if counted else "",
-                "left": "" if left is None else f", {_duration(left)} left",
+                "left": "" if left is None else f", {duration(left)} left",
             }
 
     return Bar(
@@ -295,13 +295,13 @@ class _Plain:
     def during(self, at: _Moment) -> None:
         parts = [self._so_far(at), f"{short(at.rate)}/s"]
         if at.seconds_left is not None:
-            parts.append(f"{_duration(at.seconds_left)} left")
+            parts.append(f"{duration(at.seconds_left)} left")
         self._out.line(f"{at.name}: {', '.join(parts)}{self._tail(at)}")
 
     def end(self, at: _Moment) -> None:
         if at.finished:
             amount = _amount(at.done, at.unit) if at.done or at.total else "done"
-            text = f"{amount} in {_duration(at.seconds)}"
+            text = f"{amount} in {duration(at.seconds)}"
         else:
             text = f"stopped at {self._so_far(at)}"
         self._out.line(f"{at.name}: {text}{self._tail(at)}")
@@ -373,7 +373,7 @@ def _counts(counts: dict[str, int | str]) -> str:
     )
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Seconds as a person says them: ``4 s``, ``3 min 7 s`` or ``2 h 3 min``."""
     whole = round(seconds)
     if whole < 60:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from backfill.cli.command import Command, job
+from backfill.progress import duration
 
 if TYPE_CHECKING:
     from backfill.status import Status
@@ -42,12 +43,12 @@ def render(status: Status, *, as_json: bool) -> str:
     if as_json:
         return json.dumps(_as_json(status), ensure_ascii=False)
     total = sum(status.states.values())
-    lines = [f"{total:,} orders, {status.left:,} left to send"]
+    lines = [f"{total:,} orders, {status.left:,} left to send ({_done(status, total)} done)"]
     lines += [f"  {state.value:<9} {count:>12,}" for state, count in status.states.items() if count]
     if status.minutes_left is not None and status.left:
+        left = duration(60 * status.minutes_left)
         lines.append(
-            f"{status.created_a_minute:,.0f} created per minute recently; "
-            f"about {status.minutes_left:,.0f} minutes left at that rate"
+            f"{status.created_a_minute:,.0f} created per minute recently; about {left} left"
         )
     if len(status.accounts) > 1:
         lines.append("By account:")
@@ -59,6 +60,13 @@ def render(status: Status, *, as_json: bool) -> str:
     lines += _since_then(status)
     lines += [f"Refused: {key}: {reason}"[:160] for key, reason in status.last_errors]
     return "\n".join(lines)
+
+
+def _done(status: Status, total: int) -> str:
+    """The share of the orders that need nothing more; 100% only where none is left."""
+    if not total or not status.left:
+        return "100%"
+    return f"{min(99, 100 * (total - status.left) // total)}%"
 
 
 def _since_then(status: Status) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import inf
 from typing import Literal
 
@@ -18,6 +20,10 @@ from backfill.deliver.in_flight import InFlight
 from backfill.deliver.send import Sender
 from backfill.deliver.shout import Shout
 
+_log = logging.getLogger(__name__)
+
+#: Claims and results are logged together, at most once in so many seconds.
+LOG_SECONDS = 5.0
 _UNSETTLED = (State.SENDING, State.PENDING)
 
 
@@ -55,6 +61,7 @@ class Create:
         self._chosen = checkpoint.chosen
         self._began = asyncio.get_running_loop().time()
         self._claimed_up_to = 0
+        self._log_at = 0.0
         pending = checkpoint.left()[State.PENDING]
         self._left = sys.maxsize if limit is None else limit
         if self._left < pending:
@@ -119,6 +126,10 @@ class Create:
             pending = sending.skip_account(
                 db, account.header, account.id, account.refuses_all or "", refused=refused
             )
+            _log.warning(
+                "account skipped",
+                extra={"fields": {"account": account.id, "orders": pending + len(refused)}},
+            )
             states[State.FAILED] -= len(refused)
             states[State.SKIPPED] += len(refused) + pending
         self._to_skip.clear()
@@ -126,7 +137,16 @@ class Create:
         orders.update(states)
         for one in fields(Activity):
             setattr(total, one.name, getattr(total, one.name) + getattr(activity, one.name))
+        now = time.monotonic()
+        if now >= self._log_at:
+            self._log_at = now + LOG_SECONDS
+            self._log_progress()
         self.finished = sum(n for state, n in orders.items() if state not in _UNSETTLED)
+
+    def _log_progress(self) -> None:
+        counts = {**self.counts(), "claimed_up_to": self._claimed_up_to}
+        activity = asdict(self.delivered.activity)
+        _log.info("sent so far", extra={"fields": {**counts, **activity}})
 
     def _close(self) -> None:
         """Nothing more is sent."""

@@ -16,6 +16,7 @@ Times are in seconds on the event loop's clock, which no change of the computer'
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from math import inf
 
 from backfill.deliver.rate import LearnedRate
 from backfill.errors import SafetyStop
+
+_log = logging.getLogger(__name__)
 
 _FIRST_LIMIT = 10
 _BACK_OFF = 0.7
@@ -57,10 +60,17 @@ class Seen(Enum):
     """It never got as far as the network."""
 
 
+def _log_event(event: str, **fields: object) -> None:
+    rounded = {name: round(x, 3) if isinstance(x, float) else x for name, x in fields.items()}
+    _log.info(event, extra={"fields": rounded})
+
+
 class Lane:
     """Requests of one kind: to create, or to look up. One may be down while the other is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """for the log"""
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.under_way = 0
         self.failures = 0
@@ -94,7 +104,7 @@ class Pace:
         """
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self.create, self.lookup = Lane(), Lane()
+        self.create, self.lookup = Lane("create"), Lane("lookup")
         self.under_way = 0
         self._most = float(concurrency)
         self._limit = float(min(_FIRST_LIMIT, concurrency))
@@ -150,6 +160,8 @@ class Pace:
         lane.under_way -= 1
         if seen is Seen.ALIVE:
             if started >= lane.failing_since:
+                if lane.down:
+                    _log_event("outage over", lane=lane.name, seconds=now - lane.failing_since)
                 lane.failures = lane.probes = 0
             self._all_is_well(lane, now, now - started)
         elif seen is Seen.TURNED_AWAY:
@@ -226,6 +238,7 @@ class Pace:
             return  # it was on its way already when the pause began
         pause = retry_after if retry_after is not None else random.uniform(0.5, 1.5)  # noqa: S311
         self._pause(now, pause)
+        _log_event("rate limited", pause_seconds=pause, limit=self.limit)
         self._learned.refused(now, pause)
         self._spaced = True
         self._slot = self._paused_until
@@ -235,6 +248,8 @@ class Pace:
         if not lane.failures:
             lane.failing_since = now
         lane.failures += 1
+        if lane.failures == _DOWN_AFTER:
+            _log_event("outage", lane=lane.name, failures_in_a_row=lane.failures)
         self._back_off(now, lane.latency, _BACK_OFF)
         if retry_after is not None:
             self._pause(now, retry_after)
@@ -263,6 +278,7 @@ class Pace:
         self._backed_off = now
         self._steep = False
         self._limit = max(1.0, self._limit * factor)
+        _log_event("backed off", limit=self.limit)
 
     def _give_up(self, what: str) -> None:
         self._halt(
@@ -291,7 +307,7 @@ class Pace:
             self._slot = max(self._slot, now - _LATE) + interval
 
     def _dispatch(self) -> None:
-        """Let go whoever may; look again when the next one may."""
+        """Wake every request that may go, and schedule the next check."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

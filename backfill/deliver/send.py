@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 
 from tenacity import AsyncRetrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
@@ -31,6 +33,9 @@ from backfill.errors import SafetyStop
 _NO_SUCH_ADDRESS = (404, 405)
 _READ_BACK_ONE_IN = 100
 """If Shout's answers never show the flag, one order in so many is read back."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class _Again(Exception):
@@ -138,6 +143,8 @@ class Sender:
             order.in_doubt = order.ours = True
             order.asked_at = self._loop.time()
             order.misses += 1
+            status = answer.status if isinstance(answer, Answer) else str(answer)
+            _log.info("order in doubt", extra={"fields": {**_who(order), "answer": status}})
         raise _Again
 
     # --- it is in Shout ---------------------------------------------------------------------
@@ -207,6 +214,7 @@ class Sender:
         state, reason = State.EXISTING, "was in Shout before; found by lookup"
         if order.ours:
             state, reason = State.CREATED, "its request was left in doubt; found by lookup"
+        _log.info("found by lookup", extra={"fields": {**_who(order), "state": state.value}})
         return order.result(state, status=status, shout_id=shout_id(shown), reason=reason)
 
     def _in_shout(self, order: InFlight) -> None:
@@ -227,6 +235,10 @@ class Sender:
         if shown is not None:
             return self._found(order, shown, status=answer.status)
         order.account.refused_one(order.claim, answer)
+        _log.warning(
+            "order refused",
+            extra={"fields": {**_who(order), "answer": _without_customer(answer, order.claim)}},
+        )
         self._shout.refused(answer.describe())
         return order.result(
             State.FAILED,
@@ -259,6 +271,19 @@ class Sender:
     def _is_passing(self, answer: Answer | NoAnswer) -> bool:
         """Whether a redirect will pass: where orders were created, the address is right."""
         return isinstance(answer, Answer) and answer.status < 400 and self._created > 0
+
+
+def _who(order: InFlight) -> dict[str, object]:
+    return {"reference_id": order.claim.reference_id, "account": order.claim.account_id}
+
+
+def _without_customer(answer: Answer, claim: Claim) -> str:
+    """An answer for the log, without what it quotes of the order's customer."""
+    text = answer.describe()
+    for name, value in json.loads(claim.payload)["order"].items():
+        if name.startswith("profile_") and isinstance(value, str) and value:
+            text = text.replace(value, "***")
+    return text
 
 
 def _plainly_as_sent(claim: Claim, shown: ShownOrder) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from backfill.settings.checks import host_of, is_this_machine
 
 if TYPE_CHECKING:
     from backfill.deliver import Delivered
+
+_log = logging.getLogger(__name__)
 
 #: How many orders of a pilot are named.
 PILOT_SHOWN: Final = 10
@@ -90,6 +93,8 @@ def send(
         put_back_undone(checkpoint)
     first = _first_to_go(checkpoint, run.limit) if run.limit or checkpoint.chosen else []
     delivered = _deliver(checkpoint, api, run.limit, progress)
+    sent_now = {state.value: count for state, count in delivered.orders.items()}
+    _log.info("sent", extra={"fields": {**sent_now, "ended": delivered.ended}})
     created = delivered.orders[State.CREATED]
     return SendResult(delivered, undone, created, _created(checkpoint, first))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, adopt, now
+from backfill.checkpoint.decisions import decisions
 from backfill.prepare.reading.fingerprint import expand, sha256_of
 from backfill.progress import Progress
 from backfill.settings import ImportSettings
@@ -57,6 +58,10 @@ def prepare_into_job(
     adopted = adopt(folder)
     with Checkpoint(folder / FILE_NAME) as checkpoint:
         checkpoint.set_meta({"adopted": json.dumps(asdict(adopted))})
+        for decision in decisions(checkpoint):
+            told = {name: str(value) for name, value in asdict(decision).items() if value}
+            told.pop("evidence", None)  # its example is a cell of the export
+            _log.info("decided", extra={"fields": told})
     _log.info("prepared", extra={"fields": {"rows": prepared.rows, **asdict(adopted)}})
     return adopted, bool(known)
 
