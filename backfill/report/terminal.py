@@ -13,6 +13,9 @@ from backfill.report.figures import Figures, Issue
 from backfill.report.masking import Privacy
 
 COMMONEST = 3
+MOST_NOTES = 3
+#: Decisions that are told here, where they have something to say.
+TOLD = ("encoding", "quoting", "sheet", "hidden rows", "formula", "blank", "ignored row")
 
 
 def summary(
@@ -61,9 +64,22 @@ def _headline(figures: Figures, width: int) -> Iterator[str]:
         wire = figures.wire
         yield _pair(
             "requests",
-            f"{wire.requests:,}, of them {wire.retries:,} again, {wire.rate_limited:,} told to"
-            f" slow down, {wording.count(wire.lookups, 'lookup')}",
+            f"{wire.requests:,} ({wire.retries:,} retries, {wire.rate_limited:,} rate-limited,"
+            f" {wording.count(wire.lookups, 'lookup')})",
         )
+    yield from _notes(figures, width)
+
+
+def _notes(figures: Figures, width: int) -> Iterator[str]:
+    """What was decided about the file itself, and should be known without opening the report."""
+    told = [one for one in figures.decisions if one.what in TOLD and one.evidence.note]
+    for decision in told[:MOST_NOTES]:
+        count = f"{decision.evidence.supporting:,} " if decision.evidence.supporting > 1 else ""
+        text = f"{decision.what} {decision.value}: {count}{decision.evidence.note}"
+        for name, line in zip_longest(["note"], _wrapped(text, width - 10, 2), fillvalue=""):
+            yield _pair(name, line)
+    if len(told) > MOST_NOTES:
+        yield _pair("", f"and {len(told) - MOST_NOTES:,} more: see report.html")
 
 
 def _money(figures: Figures, width: int) -> Iterator[str]:
