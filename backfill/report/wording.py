@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 from pathlib import Path
 
 from backfill.checkpoint import State
 from backfill.report.figures import IN_SHOUT, Figures
+from backfill.settings import RunSettings
+
+#: The default of --max-rejected, which a run without the option keeps to.
+MAX_REJECTED = RunSettings(job=Path()).max_rejected
 
 #: What a state means to a person, in the order of the story.
 STATES: dict[State, str] = {
@@ -113,6 +118,12 @@ def next_command(figures: Figures, job: Path) -> tuple[str, str]:
     if overall.count(State.PENDING, State.SENDING):
         if figures.delivered:
             return f"backfill run --job {job}", "go on where it stopped"
+        rejected = 100 * overall.count(State.REJECTED) / overall.total
+        if rejected > MAX_REJECTED:
+            return (
+                f"backfill run --job {job} --limit 10 --max-rejected {ceil(rejected)}",
+                f"only if the rejected orders are right: more than {MAX_REJECTED:g} percent",
+            )
         return (
             f"backfill run --job {job} --limit 10",
             "send ten as a pilot, then all without --limit",
