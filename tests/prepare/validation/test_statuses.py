@@ -89,11 +89,11 @@ def test_all_status_columns_count(tmp_path: Path) -> None:
     columns = ("status", "payment_status", "fulfilment_status", "refund_status")
     path = export(
         tmp_path,
-        "open/paid/fulfilled/not refunded",
-        "open/unpaid/pending/",
-        "open/paid/cancelled/",
-        "open/paid//Refunded",
-        "open/paid/left with a neighbour/",
+        "processing/paid/fulfilled/not refunded",
+        "processing/unpaid/pending/",
+        "processing/paid/cancelled/",
+        "processing/paid//Refunded",
+        "processing/paid/left with a neighbour/",
         columns=columns,
     )
     found = prepared(path)
