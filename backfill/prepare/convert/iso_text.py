@@ -19,10 +19,10 @@ _TWO_DIGITS = np.frombuffer(b"".join(b"%02d" % n for n in range(100)), dtype=np.
 
 def iso_text(moments: Moments) -> pa.StringArray:
     """``2021-04-09T12:00:00.5-06:00``, ``2021-04-09`` for a day, null for what was not read."""
-    exact = bool(moments.digits.any())
     rows = slice(None) if moments.read.all() else moments.read
-    sheet = _filled(moments, _EXACT if exact else _WHOLE)[rows]
     timed, digits = moments.timed[rows], moments.digits[rows]
+    exact = bool(digits[timed].any())  # a day, or what was not read, has no fraction to show
+    sheet = _filled(moments, _EXACT if exact else _WHOLE)[rows]
     if not timed.any():
         sheet = np.ascontiguousarray(sheet[:, :_DATE])
     lengths = moments.read * np.int64(sheet.shape[1])
