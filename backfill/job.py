@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backfill import log, status
-from backfill.checkpoint import FILE_NAME, PURGED, Adopted, Checkpoint, State
+from backfill.checkpoint import PURGED, Adopted, Checkpoint, State
 from backfill.checkpoint.choice import Choice
 from backfill.errors import UsageError
 from backfill.job_folder import lock
-from backfill.job_folder.files import REPORT_JSON
+from backfill.job_folder.files import CHECKPOINT, REPORT_JSON, has_job
 from backfill.settings import ApiOptions, ChoiceOptions, ImportOptions, ProgressKind, RunOptions
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Job:
         self._config = config
 
     def __repr__(self) -> str:
-        if not (self.folder / FILE_NAME).exists():
+        if not has_job(self.folder):
             return f"<Job {str(self.folder)!r}: nothing prepared yet>"
         counts = self.status().states
         states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
@@ -416,7 +416,7 @@ class Job:
         from backfill.operations.changed import write_list
         from backfill.prepare.into_job import prepare_into_job
 
-        if (self.folder / FILE_NAME).exists():
+        if has_job(self.folder):
             with self._opened() as checkpoint:
                 self._refuse_purged(checkpoint)
         done = prepare_into_job(imports, self.folder, self._progress())
@@ -504,13 +504,12 @@ class Job:
 
     @contextlib.contextmanager
     def _opened(self, *, readonly: bool = False) -> Iterator[Checkpoint]:
-        path = self.folder / FILE_NAME
-        if not path.exists():
+        if not has_job(self.folder):
             raise UsageError(
                 f"{self.folder}: there is no job here",
                 hint="name the job folder of an earlier run, or give an export to start from",
             )
-        with Checkpoint(path, readonly=readonly) as checkpoint:
+        with Checkpoint(self.folder / CHECKPOINT, readonly=readonly) as checkpoint:
             yield checkpoint
 
     @contextlib.contextmanager

@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backfill.errors import StorageError
+from backfill.job_folder.files import LOG
 
-FILE_NAME = "backfill.log"
 HIDDEN = "***"
 SHORTEST_CREDENTIAL = 8
 
@@ -58,11 +58,11 @@ def opened(folder: Path, *, say: Callable[[str], None] | None = None) -> Iterato
     logger = logging.getLogger("backfill")
     try:
         handlers: list[logging.Handler] = [
-            logging.FileHandler(folder / FILE_NAME, encoding="utf-8", errors="backslashreplace")
+            logging.FileHandler(folder / LOG, encoding="utf-8", errors="backslashreplace")
         ]
     except OSError as exc:
         raise StorageError(
-            f"{folder / FILE_NAME}: cannot be written ({exc.strerror})",
+            f"{folder / LOG}: cannot be written ({exc.strerror})",
             hint="make the job folder writable, or name another with --job",
         ) from exc
     handlers[0].setFormatter(_JsonLine())

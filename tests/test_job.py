@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from backfill.checkpoint import FILE_NAME, Checkpoint
+from backfill.checkpoint import Checkpoint
+from backfill.job_folder.files import CHECKPOINT
 from backfill.sandbox.process import SandboxProcess, start_process
 from tests.places import ROOT
 
@@ -122,7 +123,7 @@ def test_every_order_of_the_online_retail_workbook_is_accounted_for() -> None:
     assert report["rows"] == 70_051
     assert report["orders"]["total"] == 3_056
     assert report["orders"]["pending"] + report["orders"]["rejected"] == 3_056
-    with Checkpoint(Path("job") / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(Path("job") / CHECKPOINT, readonly=True) as checkpoint:
         reasonless = checkpoint.query(
             "SELECT count(*) FROM orders WHERE state = 'rejected' AND (rule IS NULL OR reason = '')"
         ).fetchone()[0]
@@ -151,7 +152,7 @@ def test_the_dry_run_opens_no_socket_and_prepares_the_bytes_that_are_sent(
     write(Path("orders.csv"), simple_orders(20))
     done = backfill("validate", "orders.csv", code=NO_SOCKETS)
     assert done.returncode == 0, done.stderr
-    with Checkpoint(Path("orders.backfill") / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(Path("orders.backfill") / CHECKPOINT, readonly=True) as checkpoint:
         reviewed = {row[0] for row in checkpoint.query("SELECT payload FROM orders")}
     assert backfill("run", "orders.csv", *to(sandbox)).returncode == 0
     assert {one["body"] for one in sandbox.orders()} == reviewed
@@ -221,7 +222,7 @@ def test_a_changed_export_is_told_and_touches_nothing_that_was_sent(
     assert {key: after[key] for key in before} == before
     assert sorted(after) == list("1234567")
     assert sum("Janet Jones" in body for body in after.values()) == 3
-    with Checkpoint(Path("orders.backfill") / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(Path("orders.backfill") / CHECKPOINT, readonly=True) as checkpoint:
         adopted = json.loads(checkpoint.meta()["adopted"])
     assert adopted == {
         "new": 1,
@@ -284,7 +285,7 @@ def test_mended_rows_go_straight_back_and_end_with_nothing_rejected(
         *("run", "rejected_rows.csv", "--job", job, *options, *to(sandbox)),
         *("--max-rejected", "100"),
     )
-    with Checkpoint(job / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(job / CHECKPOINT, readonly=True) as checkpoint:
         left = checkpoint.query(
             "SELECT reference_id, rule, reason FROM orders WHERE state = 'rejected'"
         ).fetchall()

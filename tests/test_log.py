@@ -10,13 +10,14 @@ import pytest
 
 from backfill import log
 from backfill.errors import StorageError
+from backfill.job_folder.files import LOG
 
 logger = logging.getLogger("backfill.somewhere")
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
     """What the log holds."""
-    return [json.loads(line) for line in (folder / log.FILE_NAME).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
 
 
 def test_events_are_json_lines_and_appended(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_secrets_and_customers_stay_out(tmp_path: Path) -> None:
                 "fields": {"answer": ["janet@example.com", {"phone": "call +1 (801) 555-6788"}]}
             },
         )
-    text = (tmp_path / log.FILE_NAME).read_text()
+    text = (tmp_path / LOG).read_text()
     assert lines(tmp_path)[0]["answer"] == ["***", {"phone": "call ***"}]
     for hidden in ("top-secret-42", "janet", "555"):
         assert hidden not in text
@@ -81,6 +82,6 @@ def test_verbose_says_the_same(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
     """Where the file cannot be opened, that is one clear error."""
-    (tmp_path / log.FILE_NAME).mkdir()
+    (tmp_path / LOG).mkdir()
     with pytest.raises(StorageError, match="cannot be written"), log.opened(tmp_path):
         pass

@@ -29,8 +29,6 @@ from backfill.checkpoint.connection import now
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
-    FILE_NAME,
-    INCOMING_NAME,
     ORDER_COLUMNS,
     PROBLEM_COLUMNS,
     PURGED,
@@ -47,8 +45,6 @@ from backfill.checkpoint.schema import (
 from backfill.checkpoint.store import Checkpoint
 
 __all__ = [
-    "FILE_NAME",
-    "INCOMING_NAME",
     "ORDER_COLUMNS",
     "PROBLEM_COLUMNS",
     "PURGED",

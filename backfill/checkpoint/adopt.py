@@ -25,14 +25,13 @@ from backfill.checkpoint.connection import storage_errors
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
     CHANGE_COLUMNS,
-    FILE_NAME,
-    INCOMING_NAME,
     ORDER_COLUMNS,
     PROBLEM_COLUMNS,
     REPLACEABLE,
     Adopted,
 )
 from backfill.checkpoint.store import Checkpoint
+from backfill.job_folder.files import CHECKPOINT, INCOMING
 
 _REPLACEABLE = ", ".join(f"'{state}'" for state in REPLACEABLE)
 _NOT_GOING = "'failed', 'skipped', 'rejected'"
@@ -83,7 +82,7 @@ def adopt(folder: Path) -> Adopted:
 
     :raises StorageError: nothing was changed.
     """
-    target, incoming = folder / FILE_NAME, folder / INCOMING_NAME
+    target, incoming = folder / CHECKPOINT, folder / INCOMING
     if target.exists():
         with Checkpoint(target) as checkpoint:
             adopted = checkpoint.adopt_from(incoming, _merge)

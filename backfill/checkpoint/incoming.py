@@ -23,7 +23,6 @@ from backfill.checkpoint.connection import connect, now, storage_errors
 from backfill.checkpoint.decisions import Decision, as_rows
 from backfill.checkpoint.schema import (
     APPLICATION_ID,
-    INCOMING_NAME,
     INDICES,
     ORDER_COLUMNS,
     PROBLEM_COLUMNS,
@@ -32,6 +31,7 @@ from backfill.checkpoint.schema import (
     ProblemRow,
     Source,
 )
+from backfill.job_folder.files import INCOMING
 
 _NUMBERS = ("total_cents", "line_items", "order_id", "orders", "rows", "row", "fixed_row")
 
@@ -53,12 +53,12 @@ class Incoming:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / INCOMING_NAME
+        self.path = folder / INCOMING
         self._sources: list[Source] = []
         self._decisions: list[Decision] = []
         self._expected: books.Export | None = None
         with storage_errors(self.path):
-            for leftover in folder.glob(f"{INCOMING_NAME}*"):
+            for leftover in folder.glob(f"{INCOMING}*"):
                 leftover.unlink()
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with self._opened() as db:

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-FILE_NAME = "checkpoint.sqlite"
-INCOMING_NAME = "incoming.sqlite"
-
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x6266696C  # "bfil": tells our file from any other SQLite file
 

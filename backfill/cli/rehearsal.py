@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.checkpoint import Checkpoint, State
 from backfill.errors import BackfillError, UsageError
+from backfill.job_folder.files import CHECKPOINT
 from backfill.sandbox.process import SandboxProcess, start_process
 from backfill.sandbox.settings import DEFAULT_HEADER
 from backfill.settings import ProgressKind
@@ -238,7 +239,7 @@ class _Stage:
     @contextlib.contextmanager
     def checkpoint(self, sample: Sample) -> Iterator[Checkpoint]:
         """The checkpoint of a sample's job, to read."""
-        with Checkpoint(self.folder / sample.job / FILE_NAME, readonly=True) as checkpoint:
+        with Checkpoint(self.folder / sample.job / CHECKPOINT, readonly=True) as checkpoint:
             yield checkpoint
 
 

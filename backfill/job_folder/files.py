@@ -11,11 +11,17 @@ REPORT_PAGE = "report.html"
 REPORT_JSON = "report.json"
 RESULTS = "results.csv"
 REJECTED_ROWS = "rejected_rows.csv"
+MORE_REJECTED_ROWS = "rejected_rows-*.csv"
+"""of further groups of sources with the same header: -2, -3, ..."""
 VERIFY = "verify.csv"
 CHANGED = "changed.csv"
 LOG = "backfill.log"
 LOCK = "lock"
 ROWS = "rows"
+PARTS = "parts-"
+"""how the names of folders with rows on their way through the disk begin"""
+DRAFT = ".*.part"
+"""a report until it is complete; a crash leaves it behind"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,13 @@ class JobFile:
 FILES: tuple[JobFile, ...] = (
     JobFile(f"{CHECKPOINT}*", "one row per order: body, state, outcome", "checkpoint", False),
     JobFile(f"{INCOMING}*", "an import that is not finished", "checkpoint", True),
-    JobFile(f"{ROWS}*", "the source rows as they were read", "prepare", True),
-    JobFile("parts-*", "rows on their way through the disk", "prepare", True),
+    JobFile(ROWS, "the source rows as they were read", "prepare", True),
+    JobFile(f"{PARTS}*", "rows on their way through the disk", "prepare", True),
     JobFile(REPORT_PAGE, "the report for people", "report", True),
     JobFile(REPORT_JSON, "the report for programs", "report", True),
     JobFile(RESULTS, "one row per order", "report", True),
     JobFile("rejected_rows*.csv", "source rows of orders that were not created", "report", True),
+    JobFile(DRAFT, "a report that is not complete", "report", True),
     JobFile(VERIFY, "orders that differ from what was sent", "operations", True),
     JobFile(CHANGED, "orders whose export changed or lost them", "operations", True),
     JobFile(LOG, "what happened, as JSON lines", "log", False),

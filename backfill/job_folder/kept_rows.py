@@ -15,13 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.errors import StorageError
+from backfill.job_folder.files import ROWS
 
 #: Columns that each kept row has besides its own: its number in the source, counted as a
 #: spreadsheet does, and whether it had too few or too many cells.
 ROW = "_row"
 RAGGED = "_ragged"
-
-_FOLDER = "rows"
 
 
 def file_name(sha256: str, number: int) -> str:
@@ -33,7 +32,7 @@ def file_name(sha256: str, number: int) -> str:
     :param number: tells the sources of one file apart; 0 for the only one.
     """
     suffix = f"-{number}" if number else ""
-    return f"{_FOLDER}/{sha256[:16]}{suffix}.arrow"
+    return f"{ROWS}/{sha256[:16]}{suffix}.arrow"
 
 
 @contextmanager

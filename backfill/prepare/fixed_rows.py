@@ -16,9 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.checkpoint import FILE_NAME, Checkpoint, Source, addresses
+from backfill.checkpoint import Checkpoint, Source, addresses
 from backfill.checkpoint.decisions import Decision
 from backfill.job_folder import kept_rows
+from backfill.job_folder.files import CHECKPOINT, has_job
 from backfill.prepare.mapping import fields
 from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource, map_sources
@@ -48,10 +49,10 @@ def with_kept_rows(
     :raises StorageError: the job folder cannot be read.
     """
     given_back = [source for source in sources if source.mapping.mended]
-    if not given_back or not (folder / FILE_NAME).exists():
+    if not given_back or not has_job(folder):
         return list(sources)
     fixed = _look_at(given_back)
-    with Checkpoint(folder / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT, readonly=True) as checkpoint:
         known = {source.source: source for source in checkpoint.sources()}
         keys = _rows_of_orders(checkpoint, fixed, known, settings.reference_prefix)
     here = {source.reader.table.source for source in sources}

@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import FILE_NAME, Adopted, Checkpoint, adopt, now
+from backfill.checkpoint import Adopted, Checkpoint, adopt, now
 from backfill.checkpoint.decisions import decisions
+from backfill.job_folder.files import CHECKPOINT, has_job
 from backfill.prepare.reading.fingerprint import expand, sha256_of
 from backfill.progress import Progress
 from backfill.settings import ImportSettings
@@ -34,8 +35,8 @@ def prepare_into_job(
     sha256 = cache(sha256_of)  # a large export is hashed once
     current = fingerprint(imports, sha256)
     known: dict[str, str] = {}
-    if (folder / FILE_NAME).exists():
-        with Checkpoint(folder / FILE_NAME) as checkpoint:
+    if has_job(folder):
+        with Checkpoint(folder / CHECKPOINT) as checkpoint:
             if checkpoint.meta().get("fingerprint") == current:
                 return None
             known = {source.source: source.sha256 for source in checkpoint.sources()}
@@ -56,7 +57,7 @@ def prepare_into_job(
         meta["affiliates"] = json.dumps(prepared.affiliates, ensure_ascii=False)
     prepared.incoming.finish(meta)
     adopted = adopt(folder)
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         checkpoint.set_meta({"adopted": json.dumps(asdict(adopted))})
         for decision in decisions(checkpoint):
             told = {name: str(value) for name, value in asdict(decision).items() if value}

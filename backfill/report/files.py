@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backfill.errors import StorageError
+from backfill.job_folder.files import DRAFT
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     :raises StorageError: the disk is full or the folder is read-only; the old file stays.
     """
-    draft = path.with_name(f".{path.name}.part")
+    draft = path.with_name(DRAFT.replace("*", path.name))
     try:
         draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

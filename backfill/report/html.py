@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from backfill.checkpoint import Activity, Checkpoint, Source, State
 from backfill.checkpoint.decisions import Evidence
+from backfill.job_folder.files import REPORT_PAGE
 from backfill.report import wording
 from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Figures
 from backfill.report.files import replacing
@@ -29,8 +30,6 @@ from backfill.report.masking import Privacy
 from backfill.report.samples import samples
 from backfill.report.tallies import Account, Tally, combined
 from backfill.report.wording import count, money, shortened
-
-NAME = "report.html"
 
 ACCOUNTS_SHOWN = 100
 ACCOUNTS_CHARTED = 15
@@ -93,7 +92,7 @@ class Row:
 
 def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: Privacy) -> Path:
     """Write ``report.html``."""
-    path = folder / NAME
+    path = folder / REPORT_PAGE
     page = (
         _environment(figures)
         .get_template("template.html.j2")

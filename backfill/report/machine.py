@@ -9,12 +9,12 @@ from typing import Any
 
 from backfill.checkpoint import State
 from backfill.checkpoint.decisions import Decision
+from backfill.job_folder.files import REPORT_JSON
 from backfill.report.figures import IN_SHOUT, Figures, Issue
 from backfill.report.files import replacing
 from backfill.report.masking import Privacy
 from backfill.report.tallies import Tally
 
-NAME = "report.json"
 SCHEMA_VERSION = 1
 #: Of a check: its lines stand in ``sign_off``, and examples may quote an order.
 _KEPT_OUT = ("sign_off", "examples")
@@ -22,7 +22,7 @@ _KEPT_OUT = ("sign_off", "examples")
 
 def write_json(folder: Path, figures: Figures, privacy: Privacy) -> Path:
     """Write ``report.json``."""
-    path = folder / NAME
+    path = folder / REPORT_JSON
     with replacing(path) as file:
         file.write(
             json.dumps(as_json(figures, privacy), ensure_ascii=False, indent=1).encode() + b"\n"

@@ -19,10 +19,9 @@ import pyarrow.compute as pc
 
 from backfill.checkpoint import Checkpoint, Source, addresses
 from backfill.job_folder import kept_rows
+from backfill.job_folder.files import MORE_REJECTED_ROWS, REJECTED_ROWS
 from backfill.report.figures import NOT_GOING
 from backfill.report.files import replacing
-
-NAME = "rejected_rows.csv"
 
 #: What is added to the source's own columns.
 MARK_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
@@ -61,13 +60,13 @@ def write_rejected_rows(folder: Path, checkpoint: Checkpoint) -> list[Path]:
         _write_rows(_numbered(folder, number), header, parts)
         for number, (header, parts) in enumerate(filled or ordered[:1], start=1)
     ]
-    for stale in set(folder.glob("rejected_rows-*.csv")) - set(paths):
+    for stale in set(folder.glob(MORE_REJECTED_ROWS)) - set(paths):
         stale.unlink()
     return paths
 
 
 def _numbered(folder: Path, number: int) -> Path:
-    return folder / (NAME if number == 1 else f"rejected_rows-{number}.csv")
+    return folder / (REJECTED_ROWS if number == 1 else MORE_REJECTED_ROWS.replace("*", str(number)))
 
 
 def _marks(checkpoint: Checkpoint, sources: Sequence[Source]) -> dict[str, Marks]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from backfill.checkpoint import Checkpoint
+from backfill.job_folder.files import RESULTS
 from backfill.report.files import replacing
 
-NAME = "results.csv"
 COLUMNS = (
     "reference_id",
     "account_id",
@@ -65,7 +65,7 @@ _QUOTES = 12
 
 def write_results(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write ``results.csv``: one row an order, in the order of appearance."""
-    path = folder / NAME
+    path = folder / RESULTS
     last = checkpoint.query("SELECT coalesce(max(id), 0) FROM orders").fetchone()[0]
     with replacing(path) as file:
         file.write((",".join(COLUMNS) + "\n").encode())

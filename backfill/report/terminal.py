@@ -8,6 +8,13 @@ from itertools import zip_longest
 from pathlib import Path
 
 from backfill.checkpoint import State
+from backfill.job_folder.files import (
+    MORE_REJECTED_ROWS,
+    REJECTED_ROWS,
+    REPORT_JSON,
+    REPORT_PAGE,
+    RESULTS,
+)
 from backfill.report import wording
 from backfill.report.figures import Figures, Issue
 from backfill.report.masking import Privacy
@@ -133,9 +140,9 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
 
 
 def _written(folder: Path) -> Iterator[str]:
-    more = len(list(folder.glob("rejected_rows-*.csv")))
-    rows = "rejected_rows.csv" + (f" (and -2 to -{more + 1})" if more else "")
-    yield _pair("written", f"report.html, report.json, results.csv, {rows}")
+    more = len(list(folder.glob(MORE_REJECTED_ROWS)))
+    rows = REJECTED_ROWS + (f" (and -2 to -{more + 1})" if more else "")
+    yield _pair("written", f"{REPORT_PAGE}, {REPORT_JSON}, {RESULTS}, {rows}")
     yield _pair("in", str(folder))
 
 

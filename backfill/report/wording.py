@@ -7,6 +7,7 @@ from math import ceil
 from pathlib import Path
 
 from backfill.checkpoint import State
+from backfill.job_folder.files import REJECTED_ROWS
 from backfill.report.figures import IN_SHOUT, Figures
 from backfill.settings import RunSettings
 
@@ -130,7 +131,7 @@ def next_command(figures: Figures, job: Path) -> tuple[str, str]:
         )
     if overall.count(State.REJECTED, State.FAILED):
         return (
-            f"backfill run {job / 'rejected_rows.csv'} --job {job}",
+            f"backfill run {job / REJECTED_ROWS} --job {job}",
             "once the rows in it are fixed",
         )
     if overall.count(State.SKIPPED):

@@ -10,7 +10,6 @@ import pytest
 
 from backfill import open_job
 from backfill.checkpoint import (
-    FILE_NAME,
     Adopted,
     Checkpoint,
     Result,
@@ -20,6 +19,7 @@ from backfill.checkpoint import (
 )
 from backfill.checkpoint.books import require_balance
 from backfill.checkpoint.incoming import Incoming
+from backfill.job_folder.files import CHECKPOINT
 from tests.checkpoint.claiming import claim, record
 from tests.order_columns import order_columns
 
@@ -78,14 +78,14 @@ def bring(
 
 def states(folder: Path) -> dict[str | None, tuple[str, str | None]]:
     """Each order's state and body."""
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         rows = checkpoint.query("SELECT reference_id, state, payload FROM orders ORDER BY id")
         return {key: (state, body) for key, state, body in rows.fetchall()}
 
 
 def settle(folder: Path, outcomes: dict[str, State]) -> None:
     """Send the pending orders; each ends as ``outcomes`` says, or goes back to pending."""
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         results = [
             Result(one.id, outcomes.get(one.reference_id, State.PENDING), 1)
             for one in claim(checkpoint, 100)
@@ -101,7 +101,7 @@ def test_a_first_import_becomes_the_checkpoint(tmp_path: Path) -> None:
     """By a rename: there is no moment at which half of it is there."""
     assert bring(tmp_path, [("1", "a", None), ("2", "", None)]) == Adopted(new=2)
     assert states(tmp_path) == {"1": ("pending", body("a")), "2": ("rejected", None)}
-    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT]
 
 
 def test_an_import_that_was_not_finished_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_an_order_that_changed_after_it_was_created_is_listed(tmp_path: Path) ->
     settle(tmp_path, {"1": State.CREATED, "2": State.CREATED})
     adopted = bring(tmp_path, [("1", "changed", None), ("2", "b", None)], source="orders.csv (2)")
     assert adopted == Adopted(unchanged=1, changed_after_sent=1)
-    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+    with Checkpoint(tmp_path / CHECKPOINT) as checkpoint:
         [row] = checkpoint.query("SELECT order_id, payload FROM changes").fetchall()
     assert tuple(row) == (1, body("changed"))
 
@@ -166,7 +166,7 @@ def test_a_sent_order_that_is_gone_from_its_export_stays_and_is_listed(
     adopted = bring(tmp_path, [("4", "d", None)], source="orders.csv (2)")
     assert adopted == Adopted(new=1, gone=1, removed=2)
     assert states(tmp_path) == {"1": (state.value, body("a")), "4": ("pending", body("d"))}
-    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+    with Checkpoint(tmp_path / CHECKPOINT) as checkpoint:
         assert [row[0] for row in checkpoint.query("SELECT order_id FROM gone")] == [1]
         removed = checkpoint.query("SELECT reference_id, state FROM removed").fetchall()
         assert [tuple(row) for row in removed] == [("2", "pending"), ("3", "rejected")]
@@ -183,7 +183,7 @@ def test_an_order_that_comes_back_is_gone_no_longer(tmp_path: Path) -> None:
     settle(tmp_path, {"1": State.CREATED})
     bring(tmp_path, [("3", "c", None)], source="orders.csv (2)")
     bring(tmp_path, both, source="orders.csv (3)")
-    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+    with Checkpoint(tmp_path / CHECKPOINT) as checkpoint:
         assert not checkpoint.query("SELECT * FROM gone").fetchall()
         removed = checkpoint.query("SELECT reference_id FROM removed").fetchall()
         assert [tuple(row) for row in removed] == [("3",)]
@@ -220,7 +220,7 @@ def test_an_order_in_two_sources_is_gone_once_both_were_read_again(tmp_path: Pat
     items.write_text(f"{header}1,Mug,5.00\n")
     adopted = open_job(folder).prepare(orders, items=items, connect_id="A1").adopted
     assert adopted == Adopted(unchanged=1, removed=1)
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         require_balance(checkpoint)
         [order] = checkpoint.query("SELECT source_file, source_rows FROM orders").fetchall()
         assert tuple(order) == (f"{orders} (2); {items} (2)", "2; 2")
@@ -253,7 +253,7 @@ def test_problems_follow_their_orders(tmp_path: Path) -> None:
     """A mended order has none left; one that is still rejected has its own once."""
     bring(tmp_path, [("1", "", None), ("2", "", None)])
     bring(tmp_path, [("1", "a", None), ("2", "", None)], source="orders.csv (2)")
-    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+    with Checkpoint(tmp_path / CHECKPOINT) as checkpoint:
         rows = checkpoint.query(
             "SELECT reference_id FROM problems JOIN orders ON orders.id = order_id"
         ).fetchall()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.checkpoint import Checkpoint, State
+from backfill.job_folder.files import CHECKPOINT
 from tests.places import ROOT
 
 ORDERS = """\
@@ -60,5 +61,5 @@ def test_anything_else_sends_nothing(answer: bytes, tmp_path: Path) -> None:
     code, said = answered(["-m", "backfill", *words], answer, tmp_path)
     assert code == 4, said
     assert "backfill: error: not confirmed, so nothing was sent" in said
-    with Checkpoint(tmp_path / "orders.backfill" / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(tmp_path / "orders.backfill" / CHECKPOINT, readonly=True) as checkpoint:
         assert checkpoint.counts()[State.PENDING] == 1

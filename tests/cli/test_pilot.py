@@ -92,9 +92,10 @@ def test_the_confirmation_shows_what_is_chosen() -> None:
 
 def test_an_order_in_doubt_waits_for_a_run_that_chooses_it(sandbox: SandboxProcess) -> None:
     """A choice also holds for orders whose outcome is not known."""
-    from backfill.checkpoint import FILE_NAME, Checkpoint
+    from backfill.checkpoint import Checkpoint
+    from backfill.job_folder.files import CHECKPOINT
 
-    with Checkpoint(JOB / FILE_NAME) as checkpoint, checkpoint.writing() as db:
+    with Checkpoint(JOB / CHECKPOINT) as checkpoint, checkpoint.writing() as db:
         db.execute("UPDATE orders SET state = 'sending', attempts = 1 WHERE reference_id = '#1'")
     assert typed("run", "--job", JOB, "--account", "A1", *to(sandbox)) == 0
     assert states() == {"created": 4, "pending": 7, "sending": 1}

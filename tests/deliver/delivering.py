@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import FILE_NAME, Checkpoint, adopt
+from backfill.checkpoint import Checkpoint, adopt
 from backfill.checkpoint.incoming import Incoming
+from backfill.job_folder.files import CHECKPOINT
 from backfill.progress import Stage
 from backfill.sandbox.process import SandboxProcess
 from backfill.settings import ApiSettings, Secret
@@ -72,7 +73,7 @@ def make_job(
     incoming.add_orders(order_columns(rows))
     incoming.finish({})
     adopt(folder)
-    return folder / FILE_NAME
+    return folder / CHECKPOINT
 
 
 def settings(url: str, **changes: Any) -> ApiSettings:

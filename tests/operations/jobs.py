@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from backfill import cli
-from backfill.checkpoint import FILE_NAME, Checkpoint
+from backfill.checkpoint import Checkpoint
+from backfill.job_folder.files import CHECKPOINT
 from backfill.sandbox.process import SandboxProcess
 from tests.places import ROOT
 
@@ -96,13 +97,13 @@ def killed(words: Sequence[str | Path], when: Callable[[], bool]) -> bool:
 
 def states(job: Path = JOB) -> dict[str, int]:
     """How many orders of a job are in which state; only states that occur."""
-    with Checkpoint(job / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(job / CHECKPOINT, readonly=True) as checkpoint:
         return {state.value: n for state, n in checkpoint.counts().items() if n}
 
 
 def asked(sql: str, job: Path = JOB) -> list[tuple[Any, ...]]:
     """Rows of the checkpoint."""
-    with Checkpoint(job / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(job / CHECKPOINT, readonly=True) as checkpoint:
         return [tuple(row) for row in checkpoint.query(sql)]
 
 

@@ -98,6 +98,25 @@ def test_keys_ids_and_totals_stay_and_an_undo_still_works(sandbox: SandboxProces
     assert sandbox.orders() == []
 
 
+def test_what_a_crash_left_behind_is_erased_too(sandbox: SandboxProcess) -> None:
+    """Unfinished reports, imports and parts of an export hold personal data as well."""
+    write("orders.csv", orders(range(3)))
+    assert typed("run", "orders.csv", *to(sandbox)) == 0
+    left_behind = [
+        ".rejected_rows-2.csv.part",
+        ".report.html.part",
+        "incoming.sqlite",
+        "parts-x1/0.arrow",
+        "rejected_rows fixed.csv",
+        "rejected_rows-3.csv",
+    ]
+    for name in left_behind:
+        (JOB / name).parent.mkdir(exist_ok=True)
+        (JOB / name).write_text("Ada Lovelace")
+    assert typed("purge", JOB, "--yes", "--progress", "none") == 0
+    assert in_folder(JOB, {"Ada Lovelace"}) == set()
+
+
 def test_what_cannot_work_any_more_says_so(
     sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:

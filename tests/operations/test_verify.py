@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backfill.checkpoint import FILE_NAME, Checkpoint
+from backfill.checkpoint import Checkpoint
+from backfill.job_folder.files import CHECKPOINT
 from backfill.sandbox.process import SandboxProcess
 from tests.operations.jobs import JOB, asked, killed, orders, to, typed, write
 
@@ -181,5 +182,5 @@ def test_an_answer_without_the_flag_is_said(
     code = typed("verify", JOB, *to(sandbox))
     assert code == 0
     assert "lookups do not show the flag, so it was not checked, in 20" in capsys.readouterr().out
-    with Checkpoint(JOB / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(JOB / CHECKPOINT, readonly=True) as checkpoint:
         assert checkpoint.counts()["created"] == 20  # type: ignore[index]  # a StrEnum's text

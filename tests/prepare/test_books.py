@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from backfill import open_job
-from backfill.checkpoint import FILE_NAME, INCOMING_NAME, Checkpoint
+from backfill.checkpoint import Checkpoint
 from backfill.checkpoint.books import export_cents, require_balance
 from backfill.errors import BooksDoNotBalance
+from backfill.job_folder.files import CHECKPOINT, INCOMING
 from backfill.prepare import books, pipeline
 from backfill.prepare.validation.validate import Validated, validate
 
@@ -83,8 +84,8 @@ def test_a_batch_that_loses_a_row_is_noticed(
     monkeypatch.setattr(pipeline, "_batches", losing)
     with pytest.raises(BooksDoNotBalance, match="row 61 was read but is neither"):
         prepare(tmp_path, export(tmp_path))
-    assert not (tmp_path / "job" / FILE_NAME).exists()
-    assert not (tmp_path / "job" / INCOMING_NAME).exists()
+    assert not (tmp_path / "job" / CHECKPOINT).exists()
+    assert not (tmp_path / "job" / INCOMING).exists()
 
 
 def test_an_order_whose_total_changes_is_noticed(
@@ -102,7 +103,7 @@ def test_an_order_whose_total_changes_is_noticed(
     monkeypatch.setattr(pipeline, "validate", changing)
     with pytest.raises(BooksDoNotBalance, match=r"add up to 450\.00, and .* to 450\.01"):
         prepare(tmp_path, export(tmp_path))
-    assert not (tmp_path / "job" / FILE_NAME).exists()
+    assert not (tmp_path / "job" / CHECKPOINT).exists()
 
 
 def test_a_lost_order_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +124,7 @@ def test_a_newer_export_moves_the_books(tmp_path: Path) -> None:
     newer = export(tmp_path, 35)
     newer.write_text(newer.read_text().replace("0,2021-04-09,Jo,Pot,10.00,15.00", ""))
     prepare(tmp_path, newer)
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         require_balance(checkpoint)
         (found,) = checkpoint.query("SELECT sum(total_cents) FROM orders").fetchone()
         assert export_cents(checkpoint) == found
@@ -132,12 +133,12 @@ def test_a_newer_export_moves_the_books(tmp_path: Path) -> None:
 def test_an_order_that_changes_afterwards_is_noticed(tmp_path: Path) -> None:
     """Whoever touches a total in the checkpoint is found out before anything is sent."""
     folder = prepare(tmp_path, export(tmp_path))
-    db = sqlite3.connect(folder / FILE_NAME)
+    db = sqlite3.connect(folder / CHECKPOINT)
     with db:
         db.execute("UPDATE orders SET total_cents = total_cents - 100 WHERE id = 3")
     db.close()
     with (
-        Checkpoint(folder / FILE_NAME) as checkpoint,
+        Checkpoint(folder / CHECKPOINT) as checkpoint,
         pytest.raises(BooksDoNotBalance, match=r"add up to 450\.00, and .* to 449\.00"),
     ):
         require_balance(checkpoint)
@@ -150,7 +151,7 @@ def test_copies_and_orders_of_other_currencies_balance(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.csv"
     foreign.write_text(HEADER + "x,2021-04-09,Jo,Mug,EUR 5.00,EUR 5.00\n", encoding="utf-8")
     folder = prepare(tmp_path, first, copy, foreign)
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         assert export_cents(checkpoint) == 30 * 1500
         ignored = {one.path: one.details["rows_ignored"] for one in checkpoint.sources()}
     assert list(ignored.values()) == [0, 60, 0]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from backfill import open_job
-from backfill.checkpoint import FILE_NAME, Checkpoint
+from backfill.checkpoint import Checkpoint
 from backfill.checkpoint.books import require_balance
+from backfill.job_folder.files import CHECKPOINT
 
 HEADER = "reference_id,created_at,profile_name,item_name,item_price,total\n"
 MARKS = HEADER.rstrip() + ",backfill_source,backfill_row,backfill_rule,backfill_reason\n"
@@ -26,7 +27,7 @@ def prepare(folder: Path, path: Path, text: str | None = None) -> Path:
 
 def orders(job: Path) -> dict[str | None, tuple[str, str, list[str]]]:
     """By key: state, source rows and the names of the line items."""
-    with Checkpoint(job / FILE_NAME) as checkpoint:
+    with Checkpoint(job / CHECKPOINT) as checkpoint:
         require_balance(checkpoint)
         rows = checkpoint.query(
             "SELECT reference_id, state, source_rows, payload FROM orders ORDER BY id"
@@ -73,7 +74,7 @@ def test_a_row_whose_key_was_filled_in_joins_the_order_of_that_key(tmp_path: Pat
     found = orders(job)
     assert found["1"] == ("pending", "2; 2", ["Mug", "Cup"])
     assert None not in found
-    with Checkpoint(job / FILE_NAME) as checkpoint:
+    with Checkpoint(job / CHECKPOINT) as checkpoint:
         assert [source.rows for source in checkpoint.sources()] == [3, 1], "each row counts once"
 
 
@@ -112,12 +113,12 @@ def test_a_fixed_row_of_an_order_that_was_sent(tmp_path: Path, state: str) -> No
         f"{HEADER}1,2021-04-05,Jo,Mug,5.00,5.00\n1,2021-04-05,Jo,Bag,0.00,5.00\n"
         ",2021-04-06,Jo,Cup,6.00,\n",
     )
-    with Checkpoint(job / FILE_NAME) as checkpoint, checkpoint.writing() as db:
+    with Checkpoint(job / CHECKPOINT) as checkpoint, checkpoint.writing() as db:
         db.execute("UPDATE orders SET state = ? WHERE reference_id = '1'", (state,))
     prepare(tmp_path, fix(job, row4_reference_id="1", row4_created_at=""))
     found = orders(job)
     assert found["1"] == (state, "2-3", ["Mug", "Bag"])
-    with Checkpoint(job / FILE_NAME) as checkpoint:
+    with Checkpoint(job / CHECKPOINT) as checkpoint:
         changed = checkpoint.query("SELECT payload FROM changes").fetchall()
     if state == "created":
         assert [line["name"] for line in _lines(changed[0][0])] == ["Mug", "Bag", "Cup"]

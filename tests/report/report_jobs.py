@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 
 from backfill.checkpoint import (
-    FILE_NAME,
     Activity,
     Checkpoint,
     Result,
@@ -22,6 +21,7 @@ from backfill.checkpoint import (
 )
 from backfill.checkpoint.incoming import Incoming
 from backfill.job_folder import kept_rows
+from backfill.job_folder.files import CHECKPOINT
 from tests.checkpoint.claiming import claim, record
 from tests.order_columns import order_columns
 
@@ -167,7 +167,7 @@ class Job:
             "settings": json.dumps({"exports": [self.source], "currency": "USD", "sheet": None}),
             "rules": json.dumps(rules),
         }
-        incoming.finish(told | meta).rename(self.folder / FILE_NAME)
+        incoming.finish(told | meta).rename(self.folder / CHECKPOINT)
         return self.folder
 
     def _source(
@@ -259,7 +259,7 @@ def a_shop(folder: Path, orders: int = 400, *, seed: int = 7) -> Path:
 
 def deliver(folder: Path, *, refuse: int = 3, leave: int = 0, minutes: int = 1) -> None:
     """Send a job's orders, as the checkpoint sees it: created, a few refused, some left pending."""
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         pending = checkpoint.counts()[State.PENDING]
         claims = claim(checkpoint, pending - leave)
         results = [

@@ -17,7 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from backfill import report
-from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.checkpoint import Checkpoint, State
+from backfill.job_folder.files import CHECKPOINT
 from tests.report.report_jobs import Job, a_shop, deliver
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -117,7 +118,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 def written(folder: Path, *, show: bool = False) -> Path:
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         report.write(folder, checkpoint, show_personal_data=show)
     return folder
 

@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 
 from backfill import open_job, report
-from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.checkpoint import Checkpoint, State
 from backfill.errors import BooksDoNotBalance
+from backfill.job_folder.files import CHECKPOINT
 from backfill.report.figures import PROBLEMS_SHOWN, collect
 from backfill.report.terminal import summary
 from tests.report.report_jobs import Job, a_shop, deliver
@@ -22,7 +23,7 @@ SCHEMA = json.loads((Path(report.__file__).parent / "report_schema.json").read_t
 
 
 def report_json(folder: Path, *, show: bool = False) -> dict[str, Any]:
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         report.write(folder, checkpoint, show_personal_data=show)
     found: dict[str, Any] = json.loads((folder / "report.json").read_text())
     jsonschema.validate(found, SCHEMA, cls=jsonschema.Draft202012Validator)
@@ -30,7 +31,7 @@ def report_json(folder: Path, *, show: bool = False) -> dict[str, Any]:
 
 
 def counted(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(folder / FILE_NAME) as db:
+    with sqlite3.connect(folder / CHECKPOINT) as db:
         rows = db.execute(sql).fetchall()
     db.close()
     return rows
@@ -105,7 +106,7 @@ def verdict(folder: Path, **changed: Any) -> None:
         "bodies_purged": False,
         "sign_off": [dict(zip(names, line, strict=True)) for line in lines],
     }
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         checkpoint.set_meta({"verify": json.dumps(told | changed)})
 
 
@@ -161,7 +162,7 @@ def test_the_books_show_every_row_and_cent(tmp_path: Path) -> None:
     worth = {state: 10**number for number, state in enumerate(State)}
     assert money["sent"] == worth[State.CREATED] + worth[State.SENDING]
     assert money["ready"] == worth[State.PENDING]
-    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+    with Checkpoint(tmp_path / CHECKPOINT) as checkpoint:
         text = summary(collect(checkpoint), tmp_path)
     assert "money     USD 111,111.11 in the export: " in text
     assert "rows      8 read: 8 in orders" in text
@@ -171,7 +172,7 @@ def test_the_books_show_every_row_and_cent(tmp_path: Path) -> None:
 def test_books_that_do_not_balance_are_not_reported(tmp_path: Path) -> None:
     """An amount that was changed behind the job's back is no figure to sign."""
     a_shop(tmp_path, 20)
-    with sqlite3.connect(tmp_path / FILE_NAME) as db:
+    with sqlite3.connect(tmp_path / CHECKPOINT) as db:
         total = db.execute("SELECT sum(total_cents) FROM orders").fetchone()[0]
         db.execute("INSERT INTO meta VALUES ('export_cents', ?)", (str(total + 1),))
     db.close()
@@ -239,7 +240,7 @@ def test_problems_are_sampled_evenly_over_the_rules(tmp_path: Path) -> None:
         job.add_problem("total_differs", order, row, "total", orders=0)
         if row % 1000 == 0:
             job.add_problem("bad_phone", order, row, "Phone", orders=0)
-    with Checkpoint(job.finish() / FILE_NAME) as checkpoint:
+    with Checkpoint(job.finish() / CHECKPOINT) as checkpoint:
         figures = collect(checkpoint)
     shown = Counter(problem.rule for problem in figures.problems)
     assert shown == {"bad_phone": 5, "total_differs": PROBLEMS_SHOWN - 5}
@@ -256,6 +257,6 @@ def test_the_distribution_has_a_bar_for_every_total(tmp_path: Path, cents: int, 
     """Bars begin where they say: a total of 1.00 is not below 1."""
     job = Job(tmp_path)
     job.add_order("1", job.add_rows({"reference_id": "1"}), cents=cents)
-    with Checkpoint(job.finish() / FILE_NAME) as checkpoint:
+    with Checkpoint(job.finish() / CHECKPOINT) as checkpoint:
         (bar,) = collect(checkpoint).distribution
     assert (bar.low, bar.orders) == (low, 1)

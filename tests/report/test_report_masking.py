@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from backfill import report
-from backfill.checkpoint import FILE_NAME, Checkpoint, Source, State
+from backfill.checkpoint import Checkpoint, Source, State
+from backfill.job_folder.files import CHECKPOINT
 from backfill.report.masking import Kind, Privacy, mask, scrub
 from backfill.report.terminal import summary
 from tests.report.report_jobs import Job, a_shop, deliver
@@ -18,7 +19,7 @@ UNMAPPED = "call before noon"
 
 def written(folder: Path, *, show: bool) -> dict[str, str]:
     """What a report tells, by file; ``summary`` is the terminal's."""
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         figures = report.write(folder, checkpoint, show_personal_data=show)
     texts = {name: (folder / name).read_text() for name in ("report.html", "report.json")}
     return texts | {"summary": summary(figures, folder, show_personal_data=show)}

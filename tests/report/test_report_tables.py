@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from backfill import report
-from backfill.checkpoint import FILE_NAME, Checkpoint, State, addresses
+from backfill.checkpoint import Checkpoint, State, addresses
 from backfill.errors import StorageError
+from backfill.job_folder.files import CHECKPOINT
 from backfill.report.rejected_rows import MARK_COLUMNS
 from backfill.report.results import COLUMNS
 from tests.report.report_jobs import HEADER, Job, a_shop, deliver
 
 
 def write(folder: Path) -> None:
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         report.write(folder, checkpoint, show_personal_data=False)
 
 
@@ -34,7 +35,7 @@ def test_results_have_one_row_an_order(tmp_path: Path) -> None:
     deliver(a_shop(tmp_path))
     write(tmp_path)
     columns = ", ".join(f"ifnull({column}, '')" for column in COLUMNS)
-    with Checkpoint(tmp_path / FILE_NAME) as checkpoint:
+    with Checkpoint(tmp_path / CHECKPOINT) as checkpoint:
         orders = checkpoint.query(f"SELECT {columns} FROM orders ORDER BY id").fetchall()
     found = rows_of(tmp_path / "results.csv")
     assert tuple(found[0]) == COLUMNS

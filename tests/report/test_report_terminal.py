@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from backfill.checkpoint import FILE_NAME, Checkpoint, State
+from backfill.checkpoint import Checkpoint, State
+from backfill.job_folder.files import CHECKPOINT
 from backfill.report import terminal
 from backfill.report.figures import collect
 from tests.report.report_jobs import Job, a_shop, deliver
 
 
 def summary(folder: Path, width: int = 80) -> str:
-    with Checkpoint(folder / FILE_NAME) as checkpoint:
+    with Checkpoint(folder / CHECKPOINT) as checkpoint:
         return terminal.summary(collect(checkpoint), Path("shop.backfill"), width=width)
 
 

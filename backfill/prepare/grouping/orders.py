@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from backfill.job_folder.files import PARTS
 from backfill.prepare.grouping.keys import Indices, KeyPlan
 
 #: Rows of unfinished orders that are carried in memory; beyond it they go through disk.
@@ -127,7 +128,7 @@ def _through_disk(
     batches: Iterable[pa.Table], plan: KeyPlan, spill_to: Path
 ) -> Iterator[OrderRows]:
     parts = min(MOST_PARTS, plan.rows // PART_ROWS + 1)
-    with tempfile.TemporaryDirectory(dir=spill_to, prefix="parts-") as folder:
+    with tempfile.TemporaryDirectory(dir=spill_to, prefix=PARTS) as folder:
         paths = [Path(folder) / f"{number}.arrow" for number in range(parts)]
         _split(batches, plan, paths)
         for path in paths:

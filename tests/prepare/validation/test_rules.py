@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from backfill import progress
-from backfill.checkpoint import FILE_NAME, Checkpoint, adopt
+from backfill.checkpoint import Checkpoint, adopt
 from backfill.errors import MappingError, UsageError
+from backfill.job_folder.files import CHECKPOINT
 from backfill.prepare.pipeline import prepare
 from backfill.prepare.validation.rules import (
     OF_SOURCES,
@@ -52,7 +53,7 @@ def found(
     job.mkdir()
     prepare(imports, job, known={}, progress=progress.make("none")).incoming.finish({})
     adopt(job)
-    with Checkpoint(job / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(job / CHECKPOINT, readonly=True) as checkpoint:
         problems = checkpoint.query("SELECT rule, column_name, value FROM problems").fetchall()
         orders = checkpoint.query("SELECT reference_id, state FROM orders").fetchall()
     return [tuple(row) for row in problems], [tuple(row) for row in orders]
@@ -76,7 +77,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, Outco
     folder = tmp_path_factory.mktemp("rules")
     found(folder, rows)
     outcomes: dict[str | None, Outcome] = {}
-    with Checkpoint(folder / "job" / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(folder / "job" / CHECKPOINT, readonly=True) as checkpoint:
         for id, key, state in checkpoint.query("SELECT id, reference_id, state FROM orders"):
             problems = checkpoint.query(
                 "SELECT rule, column_name, value FROM problems WHERE order_id = ?", (id,)
@@ -260,7 +261,7 @@ def test_a_warning_that_everything_has_is_counted_without_a_line_each(tmp_path: 
     """The counts stay exact; the checkpoint does not grow by a line an order."""
     rows = [{"reference_id": str(number), "total": "36"} for number in range(1000)]
     found(tmp_path, rows)
-    with Checkpoint(tmp_path / "job" / FILE_NAME, readonly=True) as checkpoint:
+    with Checkpoint(tmp_path / "job" / CHECKPOINT, readonly=True) as checkpoint:
         lines, orders, rows_found = checkpoint.query(
             "SELECT count(*), sum(orders), sum(rows) FROM problems WHERE rule = 'total_differs'"
         ).fetchone()
