@@ -7,7 +7,7 @@ stops the preparation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +34,21 @@ class RowCounts:
     in_orders: int
     ignored: int
     in_no_order: int
+    blank: int
+    """between the header and the last row; not among those read"""
+    first_blank: int | None
 
 
 class RowBooks:
     """Follows every row of every source from the reader to the order it ends in."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = list(labels)
-        self._fates = [np.zeros(0, dtype=np.uint8) for _ in labels]
+    def __init__(self, header_rows: Mapping[str, int]) -> None:
+        """
+        :param header_rows: of each source, by its label, the row of its header.
+        """
+        self._labels = list(header_rows)
+        self._header_rows = list(header_rows.values())
+        self._fates = [np.zeros(0, dtype=np.uint8) for _ in header_rows]
 
     def read(self, source: int, rows: Rows) -> None:
         """Rows that the reader of a source has handed out, by number."""
@@ -88,7 +95,7 @@ class RowBooks:
         :raises BooksDoNotBalance: a row that was read ended nowhere, or in two places.
         """
         counts = {}
-        for label, fates in zip(self._labels, self._fates, strict=True):
+        for label, top, fates in zip(self._labels, self._header_rows, self._fates, strict=True):
             wrong = np.flatnonzero(~np.isin(fates, _BALANCED))
             if len(wrong):
                 raise BooksDoNotBalance(_told(label, wrong, int(fates[wrong[0]])))
@@ -96,7 +103,12 @@ class RowBooks:
                 int(np.count_nonzero(fates & bit))
                 for bit in (_READ, _IN_ORDER, _IGNORED, _WITHOUT_ORDER)
             )
-            counts[label] = RowCounts(read, in_orders, ignored, in_no_order)
+            below = np.trim_zeros(fates[top + 1 :], "b")
+            blank = np.flatnonzero(below == 0) + top + 1
+            first_blank = int(blank[0]) if len(blank) else None
+            counts[label] = RowCounts(
+                read, in_orders, ignored, in_no_order, len(blank), first_blank
+            )
         return counts
 
 

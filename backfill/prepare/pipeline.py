@@ -31,6 +31,7 @@ from backfill.prepare.lanes import ahead, behind
 from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.affiliates import Affiliates
 from backfill.prepare.reading.fingerprint import sha256_of
+from backfill.prepare.reading.left_out import blank_rows, ignored_rows
 from backfill.prepare.settle import readings
 from backfill.prepare.sources import open_sources
 from backfill.prepare.survey import Surveyed, survey, taken_rows
@@ -80,7 +81,8 @@ def prepare(
     affiliates = Affiliates.read(settings.affiliates)
     sources = with_kept_rows(open_sources(settings, known, sha256), folder, settings)
     with progress.stage("reading", total=None, unit="rows") as stage:
-        row_books = RowBooks([source.reader.table.source for source in sources])
+        tables = [source.reader.table for source in sources]
+        row_books = RowBooks({table.source: table.header_row for table in tables})
         surveyed, plan = survey(sources, folder, stage, row_books)
     read_as = readings(surveyed, settings)
     status_values = settle(surveyed, settings)
@@ -115,8 +117,7 @@ def prepare(
         counts = row_books.close()
         new = [one for one in surveyed if not one.kept]
         for one in new:
-            incoming.add_source(_source(one, counts[one.table.source]))
-            incoming.add_problems(_about_columns(one))
+            _add_source(incoming, one, counts[one.table.source])
         incoming.expect(money_books.orders, money_books.cents)
         incoming.add_decisions(decisions(new, settings))
     except BaseException:
@@ -142,7 +143,7 @@ def _batches(
             rows, ignored = taken_rows(fields.apply(one.mapping, batch))
             if ignored.num_rows:
                 books.ignored(index, np.unique(ignored["_row"].to_numpy()))
-                incoming.add_problems(_ignored(ignored, one.table.source))
+                incoming.add_problems(_ignored(ignored["_row"].to_pylist(), one.table.source))
             if one.mapping.mended:
                 incoming.add_mended(_mended(rows, one.table.source))
             source = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
@@ -160,13 +161,10 @@ def _with_choices(taken: pa.Table, rows: pa.Table, several: Sequence[str]) -> pa
     return taken
 
 
-def _ignored(rows: pa.Table, source: str) -> list[ProblemRow]:
+def _ignored(rows: Sequence[int], source: str) -> list[ProblemRow]:
     """Rows that are no part of an order are named too, so that every row is accounted for."""
     message = ": ".join(OF_SOURCES[IGNORED_ROW])
-    return [
-        (IGNORED_ROW, "warning", None, 0, 1, source, row, None, None, message)
-        for row in rows["_row"].to_pylist()
-    ]
+    return [(IGNORED_ROW, "warning", None, 0, 1, source, row, None, None, message) for row in rows]
 
 
 def _about_columns(one: Surveyed) -> Iterator[ProblemRow]:
@@ -215,6 +213,16 @@ def _drafted(
         yield draft(taken, read_as, affiliates, settings), context
 
 
+def _add_source(incoming: Incoming, one: Surveyed, counts: RowCounts) -> None:
+    """A source, with what is to be said of its rows and columns as a whole."""
+    label = one.table.source
+    incoming.add_source(_source(one, counts))
+    incoming.add_problems(_ignored(ignored_rows(one.read), label))
+    incoming.add_problems(_about_columns(one))
+    if counts.first_blank is not None:
+        one.read += (blank_rows(label, counts.blank, counts.first_blank),)
+
+
 def _source(one: Surveyed, counts: RowCounts) -> Source:
     table = one.table
     return Source(
@@ -223,7 +231,7 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
         sheet=table.sheet,
         sha256=table.sha256,
         format=one.mapping.format,
-        rows=one.rows,
+        rows=counts.read,
         details={
             "file": str(table.path.resolve()),
             "encoding": table.encoding,

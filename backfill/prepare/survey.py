@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,7 +33,8 @@ from backfill.prepare.mapping import fields
 from backfill.prepare.mapping.entities import Entities
 from backfill.prepare.mapping.statuses import STATUS_FIELDS
 from backfill.prepare.mapping.twins import Twins
-from backfill.prepare.reading.table import SourceTable, to_arrow
+from backfill.prepare.reading.left_out import ignored_rows
+from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource
 from backfill.prepare.validation.rules import IGNORED_ROW
 from backfill.prepare.validation.statuses import StatusCounts
@@ -113,7 +115,7 @@ def survey(
                     look_at_numbers(one.numbers, inside, fields.apply(inside, batch))
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)
-        one.read = reader.decisions
+        _note_what_was_left_out(one, reader, index, books)
         twins.check(one.table.source)
         one.amounts = settle(mapping, sample, one.table.source)
         if one.amounts.contradiction is not None:
@@ -133,6 +135,16 @@ def taken_rows(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
         return rows, rows.slice(0, 0)
     ignored = pc.fill_null(pc.equal(rows["flag"], IGNORED_ROW), False)
     return rows.filter(pc.invert(ignored)), rows.filter(ignored)
+
+
+def _note_what_was_left_out(
+    one: Surveyed, reader: SourceReader, source: int, books: RowBooks
+) -> None:
+    """Rows that the reader has not handed out, such as the header again, are read and ignored."""
+    one.read = reader.decisions
+    rows = np.array(ignored_rows(one.read), dtype=np.int64)
+    books.read(source, rows)
+    books.ignored(source, rows)
 
 
 def _look(one: Surveyed, narrow: fields.Mapping, rows: pa.Table) -> None:

@@ -42,15 +42,19 @@ def prepare(folder: Path, *exports: Path) -> Path:
 
 def test_each_row_that_was_read_is_in_one_place() -> None:
     """Rows of orders, ignored rows and rows without an order key add up to the rows read."""
-    ledger = books.RowBooks(["a.csv", "b; c.csv"])
+    ledger = books.RowBooks({"a.csv": 1, "b; c.csv": 2})
     ledger.read(0, np.arange(2, 12))
     ledger.read(1, np.arange(5, 8))
     ledger.ignored(0, np.array([11]))
     ledger.placed(orders(("1", "a.csv", "2-4,9"), ("2", "a.csv; b; c.csv", "5-7; 5-7")))
     ledger.placed(orders((None, "a.csv", "8"), ("3", "a.csv", "10")))
     counts = ledger.close()
-    assert counts["a.csv"] == books.RowCounts(read=10, in_orders=8, ignored=1, in_no_order=1)
-    assert counts["b; c.csv"] == books.RowCounts(read=3, in_orders=3, ignored=0, in_no_order=0)
+    assert counts["a.csv"] == books.RowCounts(
+        read=10, in_orders=8, ignored=1, in_no_order=1, blank=0, first_blank=None
+    )
+    assert counts["b; c.csv"] == books.RowCounts(
+        read=3, in_orders=3, ignored=0, in_no_order=0, blank=2, first_blank=3
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +67,7 @@ def test_each_row_that_was_read_is_in_one_place() -> None:
 )
 def test_a_row_lost_doubled_or_invented_stops_it(rows: str, said: str) -> None:
     """The line names the source and the first row that is wrong."""
-    ledger = books.RowBooks(["a.csv"])
+    ledger = books.RowBooks({"a.csv": 1})
     ledger.read(0, np.array([2, 3, 4]))
     ledger.read(0, np.array([9]))
     ledger.placed(orders(("1", "a.csv", rows), ("2", "a.csv", "9")))
@@ -116,6 +120,25 @@ def test_a_lost_order_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pipeline, "validate", dropping)
     with pytest.raises(BooksDoNotBalance, match="row 2 was read but is neither"):
         prepare(tmp_path, export(tmp_path))
+
+
+def test_whoever_counts_the_rows_of_the_file_finds_all_of_them(tmp_path: Path) -> None:
+    """Headers that are repeated and rows that explain the columns are ignored rows; blank rows
+    between others are named."""
+    path = tmp_path / "orders.csv"
+    explained = "Our number,Date of the order,Who,What,Price of the line,With tax\n"
+    first = "".join(f"{number},2021-04-09,Jo,Mug,5.00,5.00\n" for number in range(3))
+    last = "9,2021-04-09,Jo,Mug,5.00,5.00\n\n"
+    path.write_text(f"{HEADER}{explained}{first}\n,,,,,\n{HEADER}{last}")
+    job = open_job(prepare(tmp_path, path))
+    rows = job.report().books.rows
+    assert (rows.read, rows.in_orders, rows.ignored, rows.in_no_order) == (6, 4, 2, 0)
+    ignored = job.problems().query("rule == 'ignored_row'")
+    assert ignored["row"].tolist() == [2, 8]
+    (blank,) = (one for one in job.decisions() if one.what == "blank rows")
+    assert (blank.evidence.supporting, blank.evidence.row) == (2, 6)
+    with Checkpoint(job.folder / FILE_NAME) as checkpoint:
+        assert [source.rows for source in checkpoint.sources()] == [6]
 
 
 def test_a_newer_export_moves_the_books(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.errors import SourceError, UsageError
 from backfill.job_folder.kept_rows import RAGGED, ROW
+from backfill.prepare.reading.left_out import ignored_row
 from backfill.prepare.reading.table import HeaderJudge
 
 HEAD_ROWS = 30
@@ -135,18 +136,6 @@ def header_decisions(
     return made
 
 
-def ignored_row(source: str, row: int, example: str, why: str) -> Decision:
-    """A row that was left out as no order."""
-    return Decision(
-        what="ignored row",
-        source=source,
-        column=None,
-        value=f"row {row}",
-        settled_by=SettledBy.PROOF,
-        evidence=Evidence(supporting=1, example=example, row=row, note=why),
-    )
-
-
 def unique_columns(header: Sequence[str]) -> tuple[str, ...]:
     """Names fit for a table's columns, one a header cell.
 
@@ -173,8 +162,12 @@ class RepeatedHeaders:
     source: str
     columns: tuple[str, ...]
     header: tuple[str, ...]
-    found: list[Decision] = field(default_factory=list)
-    """The rows that were left out."""
+    _found: dict[int, Decision] = field(default_factory=dict)
+
+    @property
+    def found(self) -> tuple[Decision, ...]:
+        """The rows that were left out, each once, however often the source is read."""
+        return tuple(self._found.values())
 
     def left_out(self, table: pa.Table) -> pa.Table:
         """The rows of a batch that are not the header again.
@@ -201,7 +194,7 @@ class RepeatedHeaders:
         texts, own = _names(cells), _names(self.header)
         if texts == own and not row[RAGGED]:
             note = "it repeats the header"
-            self.found.append(ignored_row(self.source, row[ROW], _shown(cells), note))
+            self._found[row[ROW]] = ignored_row(self.source, row[ROW], _shown(cells), note)
             return True
         if _is_another(texts, own):
             raise _another_header(self.source, row[ROW], cells)
@@ -246,7 +239,8 @@ def _uppermost(
 def _explains_columns(rows: Sequence[Sequence[str]], index: int) -> bool:
     """Whether a row below the header has words in every column in which the rows below it have
     numbers or dates, in two columns at least."""
-    below = [row for row in rows[index + 1 :] if _filled(row)]
+    header = _names(rows[index - 1])  # it may stand further down again, among the rows
+    below = [row for row in rows[index + 1 :] if _filled(row) and _names(row) != header]
     if index >= len(rows) or not below or _filled(rows[index]) < 0.8 * _filled(rows[index - 1]):
         return False
     numeric = []

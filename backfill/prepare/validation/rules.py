@@ -525,7 +525,7 @@ UNUSED_COLUMN = "unused_column"
 #: Title and remedy of each.
 OF_SOURCES = {
     IGNORED_ROW: (
-        "The row is not part of an order (a footer, a parent row, a note)",
+        "The row is not part of an order (a footer, the header again, a note)",
         "nothing is sent for it",
     ),
     CHARGE_LEFT_OUT: (
