@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from backfill.errors import SafetyStop, UsageError
+from backfill.settings import ApiSettings
+from backfill.settings.checks import host_of, is_this_machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,17 @@ class Plan:
 
 Confirm = Callable[[Plan], bool]
 """Shows a plan and returns whether to go on."""
+
+
+def require_for_shout(
+    api: ApiSettings, confirm: Confirm | None, plan: Callable[[str], Plan], *, yes: bool
+) -> None:
+    """:func:`require`, unless ``yes`` or Shout is on this machine.
+
+    :param plan: makes the plan, given Shout's host.
+    """
+    if not (yes or is_this_machine(api.api_url)):
+        require(plan(host_of(api.api_url)), confirm)
 
 
 def require(plan: Plan, confirm: Confirm | None) -> None:

@@ -413,7 +413,7 @@ class Job:
     # --- the steps -----------------------------------------------------------------------------
 
     def _prepare(self, imports: ImportSettings) -> PrepareResult:
-        from backfill.operations.changed import write_list
+        from backfill.operations.changed import list_changed
         from backfill.prepare.into_job import prepare_into_job
 
         if has_job(self.folder):
@@ -425,7 +425,7 @@ class Job:
         adopted, again = done
         if again:
             with self._opened() as checkpoint:
-                write_list(checkpoint, self.folder)
+                list_changed(checkpoint, self.folder)
         return PrepareResult(adopted, again)
 
     def _send(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -73,5 +72,5 @@ def read(checkpoint: Checkpoint) -> Status:
                 " ORDER BY order_id"
             )
         ],
-        verified=json.loads(checkpoint.meta().get("verify") or "{}"),
+        verified=checkpoint.remembered("verify"),
     )

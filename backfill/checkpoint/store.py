@@ -185,6 +185,15 @@ class Checkpoint:
         """What is remembered of the job as a whole."""
         return dict(self.query("SELECT key, value FROM meta").fetchall())
 
+    def remembered(self, key: str) -> dict[str, Any]:
+        """What :meth:`meta` holds under ``key`` as JSON; empty where it is not there."""
+        found = self.query("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return json.loads(found[0] or "{}") if found else {}
+
+    def currency(self) -> str:
+        """The currency of the orders."""
+        return str(self.remembered("settings").get("currency") or "USD")
+
     def sources(self) -> list[Source]:
         """The tables of exports that this job has read, in their order."""
         rows = self.query("SELECT * FROM sources ORDER BY rowid").fetchall()

@@ -9,6 +9,7 @@
     purge    erases the personal data
 
     changed  lists the orders that changed in their export, or are gone from it
+    lists    writes verify.csv and changed.csv
     sent     orders in Shout, as verify, undo and update take them up
 
 Each file holds all of one operation: its SQL, its errand on the wire (see

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from backfill.checkpoint import Checkpoint
 from backfill.job_folder.files import CHANGED
+from backfill.operations.lists import write_list
 
 COLUMNS = ("reference_id", "account_id", "state", "shout_order_id", "change", "fields")
 """of ``changed.csv``"""
@@ -17,17 +17,9 @@ COLUMNS = ("reference_id", "account_id", "state", "shout_order_id", "change", "f
 CHANGES = "FROM changes JOIN orders ON orders.id = changes.order_id"
 
 
-def write_list(checkpoint: Checkpoint, folder: Path) -> None:
+def list_changed(checkpoint: Checkpoint, folder: Path) -> None:
     """Write ``changed.csv``, or remove it where there is nothing to list."""
-    path = folder / CHANGED
-    rows = [*_changed(checkpoint), *_gone(checkpoint)]
-    if not rows:
-        path.unlink(missing_ok=True)
-        return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    write_list(folder / CHANGED, COLUMNS, [*_changed(checkpoint), *_gone(checkpoint)])
 
 
 def _changed(checkpoint: Checkpoint) -> Iterator[tuple[object, ...]]:

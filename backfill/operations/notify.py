@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from backfill.checkpoint import Checkpoint, now
-from backfill.confirmation import Confirm, Plan, require
+from backfill.confirmation import Confirm, Plan, require_for_shout
 from backfill.deliver.api import Answer
 from backfill.deliver.loop import run_errand
 from backfill.deliver.outcome import Outcome
@@ -29,7 +29,6 @@ from backfill.deliver.shout import MOST_UNANSWERED, Shout, described, run_refuse
 from backfill.errors import SafetyStop, UsageError
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
-from backfill.settings.checks import host_of, is_this_machine
 
 FIELDS = ("orders", "total", "first_month", "last_month", "company")
 """what a template may contain, in braces"""
@@ -116,8 +115,9 @@ def notify(
     known = {one.account: one for one in _messages(checkpoint)}
     due = _due(_rendered(checkpoint, notice), known, notice)
     if due and api is not None:
-        if not (yes or is_this_machine(api.api_url)):
-            require(NotifyPlan(confirm_with=host_of(api.api_url), messages=due), confirm)
+        require_for_shout(
+            api, confirm, lambda host: NotifyPlan(confirm_with=host, messages=due), yes=yes
+        )
         run_errand(lambda shout: Sending(shout, due), checkpoint, api, progress)
     return NotifyResult(
         due=due,
@@ -142,8 +142,7 @@ def _rendered(checkpoint: Checkpoint, notice: Notice) -> list[Message]:
     :raises UsageError: the template or a rendered message cannot be used.
     """
     _check_template(notice)
-    settings = json.loads(checkpoint.meta().get("settings") or "{}")
-    currency = settings.get("currency") or "USD"
+    currency = checkpoint.currency()
     rendered = []
     for header, account, orders, cents, first, last in checkpoint.query(_ACCOUNTS):
         body = notice.template.format(

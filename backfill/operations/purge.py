@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ def _erase(checkpoint: Checkpoint) -> None:
 
     ``payload_sha256`` stays. Reasons become the title of their rule, without what they quoted.
     """
-    rules = json.loads(checkpoint.meta().get("rules") or "{}")
+    rules = checkpoint.remembered("rules")
     titles = [(rule, about.get("title") or rule) for rule, about in rules.items()]
     with checkpoint.writing() as db:
         db.execute("CREATE TEMP TABLE IF NOT EXISTS titles (rule TEXT PRIMARY KEY, title TEXT)")

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backfill.checkpoint import Checkpoint, State
-from backfill.confirmation import Confirm, Plan, require
+from backfill.confirmation import Confirm, Plan, require_for_shout
 from backfill.errors import SafetyStop
 from backfill.operations.retry import UNDONE, count_undone, put_back_undone
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
-from backfill.settings.checks import host_of, is_this_machine
+from backfill.settings.checks import host_of
 
 if TYPE_CHECKING:
     from backfill.deliver import Delivered
@@ -86,8 +86,9 @@ def send(
     if not (undone or sum(checkpoint.left().values())):
         return SendResult()
     _check_share_of_rejected(counts, run)
-    if not (run.yes or is_this_machine(api.api_url)):
-        require(plan(checkpoint, host_of(api.api_url), run.limit, undone), confirm)
+    require_for_shout(
+        api, confirm, lambda host: plan(checkpoint, host, run.limit, undone), yes=run.yes
+    )
     checkpoint.set_meta({"api_host": host_of(api.api_url)})
     if undone:
         put_back_undone(checkpoint)
@@ -133,13 +134,12 @@ def plan(checkpoint: Checkpoint, host: str, limit: int | None, undone: int) -> S
         (ALL if limit is None else limit,),
     ).fetchone()
     counts = checkpoint.counts()
-    settings = json.loads(checkpoint.meta().get("settings") or "{}")
     return SendPlan(
         confirm_with=host,
         orders=orders,
         accounts=accounts,
         total_cents=cents,
-        currency=settings.get("currency") or "USD",
+        currency=checkpoint.currency(),
         first_day=first,
         last_day=last,
         later=counts[State.PENDING] + counts[State.SENDING] + undone - orders,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from backfill.checkpoint import Checkpoint, State, now
-from backfill.confirmation import Confirm, Plan, require
+from backfill.confirmation import Confirm, Plan, require_for_shout
 from backfill.deliver.api import Answer
 from backfill.deliver.compare import ShownOrder, in_words, shout_id
 from backfill.deliver.loop import run_errand
@@ -30,7 +30,6 @@ from backfill.errors import SafetyStop
 from backfill.operations.sent import SentOrder, differences_from, sent_orders
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
-from backfill.settings.checks import host_of, is_this_machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +102,7 @@ def undo(
     ids = [order for order in selected if order not in foreign][:limit]
     deletion = None
     if ids:
-        if not (yes or is_this_machine(api.api_url)):
-            require(_plan(checkpoint, host_of(api.api_url), ids), confirm)
+        require_for_shout(api, confirm, lambda host: _plan(checkpoint, host, ids), yes=yes)
         deletion = run_errand(lambda shout: Deletion(shout, ids), checkpoint, api, progress)
     return UndoResult(
         selected=len(ids),

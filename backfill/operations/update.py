@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from backfill.checkpoint import Checkpoint, books
-from backfill.confirmation import Confirm, Plan, require
+from backfill.confirmation import Confirm, Plan, require_for_shout
 from backfill.deliver.api import Answer
 from backfill.deliver.compare import differences, in_words, order_in, sent_order, shout_id
 from backfill.deliver.gate import FLAG
@@ -31,11 +31,10 @@ from backfill.deliver.settle import Unanswered
 from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, described, run_refused
 from backfill.errors import SafetyStop
 from backfill.operations import sent
-from backfill.operations.changed import CHANGES, changed_fields, write_list
+from backfill.operations.changed import CHANGES, changed_fields, list_changed
 from backfill.operations.sent import SentOrder
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
-from backfill.settings.checks import host_of, is_this_machine
 
 #: Changes that can be sent: of an order that we created, in the same account, still valid.
 _UPDATABLE = (
@@ -99,12 +98,11 @@ def update(
     selected, _ = _count(checkpoint)
     errand = None
     if selected:
-        if not (yes or is_this_machine(api.api_url)):
-            require(_plan(checkpoint, host_of(api.api_url), selected), confirm)
+        require_for_shout(api, confirm, lambda host: _plan(checkpoint, host, selected), yes=yes)
         try:
             errand = run_errand(lambda shout: Update(shout, selected), checkpoint, api, progress)
         finally:
-            write_list(checkpoint, folder)
+            list_changed(checkpoint, folder)
     left, not_updatable = _count(checkpoint)
     return UpdateResult(
         selected=selected,

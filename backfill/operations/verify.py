@@ -5,7 +5,6 @@ Owns the table ``verified``: what the last check found. Nothing in Shout is chan
 
 from __future__ import annotations
 
-import csv
 import json
 import random
 import sqlite3
@@ -24,6 +23,7 @@ from backfill.deliver.pace import Stopped
 from backfill.deliver.settle import Unanswered
 from backfill.deliver.shout import Shout
 from backfill.job_folder.files import VERIFY
+from backfill.operations.lists import write_list
 from backfill.operations.sent import SentOrder, differences_from, sent_orders
 from backfill.progress import Progress
 from backfill.settings import ApiSettings
@@ -131,7 +131,7 @@ def verify(
     result = _result(checkpoint, sample, resumed_from)
     if sample is None:
         checkpoint.set_meta({"verify": json.dumps(asdict(result)), _BEGUN: ""})
-        _write_list(checkpoint, folder)
+        _list_differences(checkpoint, folder)
     return result
 
 
@@ -290,15 +290,10 @@ def _unequal(checkpoint: Checkpoint, *, limit: int) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def _write_list(checkpoint: Checkpoint, folder: Path) -> None:
+def _list_differences(checkpoint: Checkpoint, folder: Path) -> None:
     """Write ``verify.csv``, or remove it where every order is equal."""
-    path = folder / VERIFY
-    rows = _unequal(checkpoint, limit=-1)
-    if not rows:
-        path.unlink(missing_ok=True)
-        return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for key, account, verdict, shout_id, fields, what in rows:
-            writer.writerow((key, account, verdict, shout_id, ", ".join(json.loads(fields)), what))
+    rows = [
+        (key, account, verdict, shout_id, ", ".join(json.loads(fields)), what)
+        for key, account, verdict, shout_id, fields, what in _unequal(checkpoint, limit=-1)
+    ]
+    write_list(folder / VERIFY, COLUMNS, rows)

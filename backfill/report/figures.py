@@ -77,6 +77,7 @@ class Figures:
     """What the reports tell of a job."""
 
     meta: Mapping[str, str]
+    currency: str
     sources: Sequence[Source]
     books: Books
     decisions: Sequence[Decision]
@@ -107,10 +108,6 @@ class Figures:
     def states(self) -> Mapping[State, int]:
         """Orders in each state; every state is a key."""
         return {state: self.overall.count(state) for state in State}
-
-    @property
-    def currency(self) -> str:
-        return str(self.settings.get("currency") or "USD")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -153,7 +150,7 @@ class Figures:
 def collect(checkpoint: Checkpoint) -> Figures:
     """Read the figures of a job."""
     meta = checkpoint.meta()
-    rules = json.loads(meta.get("rules") or "{}")
+    rules = checkpoint.remembered("rules")
     sources = checkpoint.sources()
     tallies = read_tallies(checkpoint)
     overall = combined(tallies.months.values())
@@ -162,6 +159,7 @@ def collect(checkpoint: Checkpoint) -> Figures:
     problems, problem_lines = _problems(checkpoint)
     return Figures(
         meta=meta,
+        currency=checkpoint.currency(),
         sources=sources,
         books=read_books(checkpoint, sources, overall),
         decisions=decisions(checkpoint),

@@ -23,9 +23,9 @@ from markupsafe import Markup
 from backfill.checkpoint import Activity, Checkpoint, Source, State
 from backfill.checkpoint.decisions import Evidence
 from backfill.job_folder.files import REPORT_PAGE
+from backfill.job_folder.replacing import replacing
 from backfill.report import wording
 from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Figures
-from backfill.report.files import replacing
 from backfill.report.masking import Privacy
 from backfill.report.samples import samples
 from backfill.report.tallies import Account, Tally, combined
@@ -131,7 +131,7 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
             State=State,
         )
     )
-    with replacing(path) as file:
+    with replacing(path, again=f"run: backfill report {path.parent}") as file:
         file.write(page.encode())
     return path
 

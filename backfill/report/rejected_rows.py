@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from backfill.checkpoint import Checkpoint, Source, addresses
 from backfill.job_folder import kept_rows
 from backfill.job_folder.files import MORE_REJECTED_ROWS, REJECTED_ROWS
+from backfill.job_folder.replacing import replacing
 from backfill.report.figures import NOT_GOING
-from backfill.report.files import replacing
 
 #: What is added to the source's own columns.
 MARK_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
@@ -127,7 +127,7 @@ def _first_filled(texts: pa.ChunkedArray, others: pa.Array) -> pa.ChunkedArray:
 
 def _write_rows(path: Path, header: Sequence[str], parts: Sequence[pa.Table]) -> Path:
     """Write the parts one below the other, under the header."""
-    with replacing(path) as file:
+    with replacing(path, again=f"run: backfill report {path.parent}") as file:
         top = io.StringIO()
         csv.writer(top, lineterminator="\n").writerow([*header, *MARK_COLUMNS])
         if not (top.getvalue().isascii() and all(map(_is_ascii, parts))):

@@ -137,7 +137,7 @@ def test_whoever_counts_the_rows_of_the_file_finds_all_of_them(tmp_path: Path) -
     assert ignored["row"].tolist() == [2, 8]
     (blank,) = (one for one in job.decisions() if one.what == "blank rows")
     assert (blank.evidence.supporting, blank.evidence.row) == (2, 6)
-    with Checkpoint(job.folder / FILE_NAME) as checkpoint:
+    with Checkpoint(job.folder / CHECKPOINT) as checkpoint:
         assert [source.rows for source in checkpoint.sources()] == [6]
 
 

@@ -1,4 +1,4 @@
-"""How a report file comes to be: whole or not at all, and for its owner only."""
+"""Replaces a file of the job folder as a whole; only its owner can read it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from backfill.job_folder.files import DRAFT
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, again: str = "run the same command again") -> Iterator[BinaryIO]:
     """A file to write that takes the place of ``path`` at the end; mode 0600.
 
+    :param again: what writes the file once there is space for it.
     :raises StorageError: the disk is full or the folder is read-only; the old file stays.
     """
     draft = path.with_name(DRAFT.replace("*", path.name))
@@ -29,8 +30,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             draft.unlink(missing_ok=True)
         if isinstance(exc, OSError):
             raise StorageError(
-                f"{path}: the report cannot be written ({exc.strerror or exc})",
-                hint="free some space or make the folder writable, then run: "
-                f"backfill report {path.parent}",
+                f"{path}: the file cannot be written ({exc.strerror or exc})",
+                hint=f"free some space or make the folder writable, then {again}",
             ) from exc
         raise
