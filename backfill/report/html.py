@@ -179,6 +179,11 @@ def _affiliate(figures: Figures, account: Account) -> str:
     return shortened(figures.affiliates.get(account.id or "", ""), 60)
 
 
+def _by_money(figures: Figures) -> list[tuple[Account, Tally]]:
+    """By the money in the export, which is what the tables and the chart show; largest first."""
+    return sorted(figures.accounts.items(), key=lambda item: -item[1].all_cents)
+
+
 # --- the tables -----------------------------------------------------------------------------
 
 
@@ -193,7 +198,7 @@ def _accounts(figures: Figures) -> list[Row]:
             _affiliate(figures, account),
             found.get(account.id),
         )
-        for account, tally in figures.accounts.items()
+        for account, tally in _by_money(figures)
     ]
     rest = rows[ACCOUNTS_SHOWN:]
     if rest:
@@ -339,7 +344,7 @@ def _charts(figures: Figures) -> dict[str, Any]:
         ],
         "accounts": [
             {"account": shortened(account_name(account), 24), "money": tally.all_cents / 100}
-            for account, tally in list(figures.accounts.items())[:ACCOUNTS_CHARTED]
+            for account, tally in _by_money(figures)[:ACCOUNTS_CHARTED]
         ],
         "distribution": [
             {"label": _range(bar.low, bar.high), "orders": bar.orders}

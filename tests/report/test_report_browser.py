@@ -229,6 +229,31 @@ def test_problems_are_searched_filtered_and_sorted(page: Page, after_a_run: Path
     assert backwards[0] > rows[0]
 
 
+def test_accounts_are_ranked_by_the_money_they_show(page: Page, tmp_path: Path) -> None:
+    """Chart and table have one order: that of the amounts in the table, rejected money included."""
+    job = Job(tmp_path)
+    for key, account, state, cents in (
+        ("1", "small", State.PENDING, 2000),
+        ("2", "great", State.PENDING, 1000),
+        ("3", "great", State.REJECTED, 5000),
+    ):
+        row = job.add_rows({"reference_id": key})
+        job.add_order(key, row, state=state, account=account, cents=cents)
+    page.open(written(job.finish()))
+    assert page.texts("[aria-label='Accounts'] tbody th") == ["great", "small"]
+    assert page.texts("#chart-accounts [aria-label='y-axis tick label'] text") == ["great", "small"]
+
+
+def test_a_body_shows_its_last_line(page: Page, after_a_run: Path) -> None:
+    """The line about text messages is the last one of a body, and needs no scrolling."""
+    page.open(after_a_run)
+    hidden = (
+        "one => one.textContent.includes('dont_trigger') && one.scrollHeight > one.clientHeight"
+    )
+    assert page.run("return document.querySelectorAll('pre').length")
+    assert not page.run(f"return [...document.querySelectorAll('pre')].some({hidden})")
+
+
 def test_everything_is_reached_from_the_keyboard(page: Page, after_a_run: Path) -> None:
     """Tab comes by the sections, the filters, each header of the table and its pages."""
     page.open(after_a_run)

@@ -33,14 +33,14 @@
     });
   };
 
-  const ranked = (width, label, rows, name, n, fill, say) => Plot.plot({
+  const ranked = (width, label, rows, name, n, fill, say, beside) => Plot.plot({
     width, height: 34 + rows.length * 24, marginLeft: Math.min(12 + 7.2 * d3.max(rows, (row) => row[name].length), width / 2.4),
     marginRight: 56, style, ariaLabel: label,
     x: { axis: null },
     y: { label: null, tickSize: 0, domain: rows.map((row) => row[name]) },
     marks: [
       Plot.barX(rows, { y: name, x: n, fill, insetTop: 2, insetBottom: 2, title: (row) => `${row[name]}\n${say(row[n])}`, tip: true }),
-      Plot.text(rows, { y: name, x: n, text: (row) => short(row[n]), textAnchor: "start", dx: 5 }),
+      Plot.text(rows, { y: name, x: n, text: (row) => beside(row[n]), textAnchor: "start", dx: 5 }),
     ],
   });
 
@@ -49,10 +49,10 @@
     "chart-money": (width) => byMonth(width, "Money by month", "money", "lost", money),
     "chart-rules": (width) => ranked(
       width, "Problems by rule", figures.rules, "rule", "orders",
-      (row) => (row.severity === "error" ? "var(--stop)" : "var(--aside)"), whole,
+      (row) => (row.severity === "error" ? "var(--stop)" : "var(--aside)"), whole, whole,
     ),
     "chart-accounts": (width) => ranked(
-      width, "Top accounts by money", figures.accounts, "account", "money", "var(--go)", money,
+      width, "Top accounts by money", figures.accounts, "account", "money", "var(--go)", money, short,
     ),
     "chart-totals": (width) => Plot.plot({
       width, height: 260, marginLeft: 48, marginBottom: 46, style, ariaLabel: "Distribution of order totals",
@@ -68,16 +68,19 @@
     }),
     "chart-activity": (width) => {
       const { minutes, steps } = figures.activity;
-      const series = { created: "created", failed: "failed", rate_limited: "told to slow down" };
+      const series = { created: "created", failed: "refused", rate_limited: "told to slow down" };
       const bars = steps.map((row) => ({ ...row, from: new Date(row.start), to: new Date(Date.parse(row.start) + minutes * 60000) }));
       const marked = bars.flatMap((row) => ["failed", "rate_limited"].filter((key) => row[key])
         .map((key) => ({ at: new Date((+row.from + +row.to) / 2), name: series[key], n: row[key] / minutes })));
       // A run of one minute stands in the middle of a few: else its bar is as wide as the page.
       const room = Math.max(0, 5 - (d3.max(bars, (bar) => bar.to) - d3.min(bars, (bar) => bar.from)) / 60000) * 30000;
+      const [begin, end] = [new Date(d3.min(bars, (bar) => bar.from) - room), new Date(+d3.max(bars, (bar) => bar.to) + room)];
+      const spanned = (end - begin) / 60000;
+      const time = (at) => d3.utcFormat(spanned < 1440 ? "%H:%M" : at.getUTCHours() ? "%H:%M\n%-d %b" : "%-d %b")(at);
       const rate = (n) => `${d3.format(n < 10 ? ".1~f" : ",.0f")(n)} a minute`;
       return Plot.plot({
         width, height: 260, marginLeft: 48, marginRight: 20, style, ariaLabel: "Rate of sending",
-        x: { type: "utc", label: null, domain: [new Date(d3.min(bars, (bar) => bar.from) - room), new Date(+d3.max(bars, (bar) => bar.to) + room)] },
+        x: { type: "utc", label: null, domain: [begin, end], ticks: spanned <= 6 ? "minute" : Math.min(spanned, width / 90), tickFormat: time },
         y: { grid: true, label: null, ticks: 5, tickFormat: short },
         color: { domain: Object.values(series), range: ["var(--go)", "var(--stop)", "var(--aside)"], legend: true },
         marks: [
@@ -86,7 +89,7 @@
             x1: "from", x2: "to", y: (row) => row.created / minutes, fill: () => "created", inset: 0.5,
             title: (row) => [
               `${d3.utcFormat("%Y-%m-%d %H:%M")(row.from)} UTC`, `created: ${whole(row.created)} (${rate(row.created / minutes)})`,
-              `failed: ${whole(row.failed)}`, `sent again: ${whole(row.retries)}`, `told to slow down: ${whole(row.rate_limited)}`,
+              `refused: ${whole(row.failed)}`, `sent again: ${whole(row.retries)}`, `told to slow down: ${whole(row.rate_limited)}`,
             ].join("\n"), tip: true,
           }),
           Plot.dot(marked, { x: "at", y: "n", fill: "name", r: 4, stroke: "var(--card)" }),
