@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,13 @@ from backfill.checkpoint.choice import Choice
 from backfill.errors import UsageError
 from backfill.job_folder import lock
 from backfill.job_folder.files import CHECKPOINT, REPORT_JSON, has_job
-from backfill.settings import ApiOptions, ChoiceOptions, ImportOptions, ProgressKind, RunOptions
+from backfill.settings import (
+    ChoiceOptions,
+    ImportOptions,
+    ProgressKind,
+    SendOptions,
+    ShoutOptions,
+)
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -39,43 +45,25 @@ if TYPE_CHECKING:
 
     from backfill.checkpoint import Decision
     from backfill.confirmation import Confirm
-    from backfill.operations.notify import NotifyResult
+    from backfill.operations.notify import NotifyOptions, NotifyResult
     from backfill.operations.purge import PurgeResult
+    from backfill.operations.retry import RetryOptions
     from backfill.operations.send import SendResult
-    from backfill.operations.undo import UndoResult
+    from backfill.operations.undo import UndoOptions, UndoResult
     from backfill.operations.update import UpdateResult
-    from backfill.operations.verify import VerifyResult
+    from backfill.operations.verify import VerifyOptions, VerifyResult
     from backfill.prepare.inspect.findings import Inspection
     from backfill.progress import Progress
     from backfill.report.figures import Figures
-    from backfill.report.shown import ShownOrder
+    from backfill.report.shown import ShownOrder, ShowOptions
     from backfill.settings import ApiSettings, ImportSettings, RunSettings
     from backfill.settings.sources import Configuration
-
-_ORDER_COLUMNS = (
-    "reference_id, account_header, account_id, state, total_cents, line_items, ordered_on,"
-    " source_file, source_rows, attempts, http_status, shout_order_id, rule, reason, updated_at"
-)
-_PROBLEM_COLUMNS = (
-    "p.rule, severity, reference_id, orders, rows, p.source_file, row, column_name, value, message"
-)
 
 _log = logging.getLogger(__name__)
 
 
-class SendOptions(ApiOptions, RunOptions, total=False):
-    """The options of commands that send orders."""
-
-
 class AllOptions(ImportOptions, SendOptions, ChoiceOptions, total=False):
     """The options of :meth:`Job.run`."""
-
-
-class PassOptions(ApiOptions, total=False):
-    """The options of commands that take up orders or accounts after the import."""
-
-    limit: int
-    yes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +180,10 @@ class Job:
             ``yes=True``.
         :raises SafetyStop: stopped before harm was done, or Shout refuses or is down; resumable.
         """
-        configuration = self._configuration("run", options, AllOptions)
+        settings = self._settings("run", options, AllOptions)
         paths = [Path(export) for export in exports]
-        imports, run = configuration.imports(paths), configuration.run(paths)
-        api = configuration.api()
+        imports, run = settings.imports(paths), settings.run(paths)
+        api = settings.api()
         with self._locked("run", [imports, run, api]):
             prepared = self._prepare(imports) if exports else None
             with self._opened() as checkpoint:
@@ -209,92 +197,52 @@ class Job:
                 return self._send(checkpoint, api, run, confirm, prepared)
 
     def retry(
-        self,
-        *,
-        rule: str | None = None,
-        account: str | None = None,
-        reason: str | None = None,
-        confirm: Confirm | None = None,
-        **options: Unpack[SendOptions],
+        self, *, confirm: Confirm | None = None, **options: Unpack[RetryOptions]
     ) -> RunResult:
         """Put failed and skipped orders back to pending, and send what is pending.
 
         An order that was sent before is looked up first, so that it is not created twice.
-
-        :param rule, account, reason: only orders with this rule, of this account, whose reason
-            contains this text.
         """
-        from backfill.operations.retry import put_back
+        from backfill.operations.retry import RetryOptions, put_back
 
-        configuration = self._configuration("retry", {**options, "leave_undone": True}, SendOptions)
-        api, run = configuration.api(), configuration.run([])
+        settings = self._settings("retry", options, RetryOptions, SendOptions)
+        api, run = settings.api(), replace(settings.run([]), leave_undone=True)
         with self._opened_and_locked("retry", [run, api]) as checkpoint:
             self._refuse_purged(checkpoint)
-            count = put_back(checkpoint, rule=rule, account=account, reason=reason)
+            count = put_back(checkpoint, options)
             return replace(self._send(checkpoint, api, run, confirm, None), put_back=count)
 
     # --- after the import ----------------------------------------------------------------------
 
-    def verify(self, *, sample: int | None = None, **options: Unpack[PassOptions]) -> VerifyResult:
+    def verify(self, **options: Unpack[VerifyOptions]) -> VerifyResult:
         """Read created orders back from Shout, and compare each with what was sent.
 
         A check of all orders goes into the reports; an interrupted one is resumed.
-
-        :param sample: how many orders, chosen at random (so is ``limit``); None: all.
         """
-        from backfill.operations.verify import verify
+        from backfill.operations.verify import VerifyOptions, verify
 
-        configuration = self._configuration("verify", options, PassOptions)
-        api = configuration.api()
-        sample = sample or configuration.run([]).limit
+        settings = self._settings("verify", options, VerifyOptions, ShoutOptions)
+        api, run = settings.api(), settings.run([])
         with self._opened_and_locked("verify", [api]) as checkpoint:
-            result = verify(checkpoint, self.folder, api, self._progress(), sample=sample)
-            if sample is None:
+            result = verify(checkpoint, self.folder, api, run, self._progress(), options)
+            if result.sample is None:
                 self._refresh(checkpoint)
         return result
 
-    def undo(
-        self,
-        *,
-        account: str | None = None,
-        since: str | None = None,
-        confirm: Confirm | None = None,
-        **options: Unpack[PassOptions],
-    ) -> UndoResult:
-        """Delete the orders that this job created, and only those; called again, it resumes.
+    def undo(self, *, confirm: Confirm | None = None, **options: Unpack[UndoOptions]) -> UndoResult:
+        """Delete the orders that this job created, and only those; called again, it resumes."""
+        from backfill.operations.undo import UndoOptions, undo
 
-        :param account: only orders of this account.
-        :param since: only orders created at this time or later (UTC, ISO 8601).
-        """
-        from backfill.operations.undo import undo
-
-        configuration = self._configuration("undo", options, PassOptions)
-        api, run = configuration.api(), configuration.run([])
+        settings = self._settings("undo", options, UndoOptions, ShoutOptions)
+        api, run = settings.api(), settings.run([])
         with self._opened_and_locked("undo", [api]) as checkpoint:
             try:
-                return undo(
-                    checkpoint,
-                    api,
-                    self._progress(),
-                    confirm,
-                    account=account,
-                    since=since,
-                    limit=run.limit,
-                    yes=run.yes,
-                )
+                return undo(checkpoint, api, run, self._progress(), confirm, options)
             finally:
                 self._refresh(checkpoint)
 
     def notify(
-        self,
-        message: str,
-        *,
-        company: str | None = None,
-        accounts: Collection[str] | None = None,
-        resend_in_doubt: bool = False,
-        dry_run: bool = False,
-        confirm: Confirm | None = None,
-        **options: Unpack[PassOptions],
+        self, message: str, *, confirm: Confirm | None = None, **options: Unpack[NotifyOptions]
     ) -> NotifyResult:
         """Send one message to each account that has orders created by this job.
 
@@ -302,17 +250,13 @@ class Job:
 
         :param message: the text, with ``{orders}``, ``{total}``, ``{first_month}``,
             ``{last_month}``, ``{company}``.
-        :param accounts: only these account ids.
-        :param resend_in_doubt: send again what may already have arrived.
-        :param dry_run: send nothing, and return what would be sent.
         """
-        from backfill.operations.notify import Notice, notify
+        from backfill.operations.notify import NotifyOptions, notify
 
-        configuration = self._configuration("notify", options, PassOptions)
-        api, run = None if dry_run else configuration.api(), configuration.run([])
-        notice = Notice(message, company, accounts, resend_in_doubt, run.limit)
+        settings = self._settings("notify", options, NotifyOptions, ShoutOptions)
+        api, run = None if options.get("dry_run") else settings.api(), settings.run([])
         with self._opened_and_locked("notify") as checkpoint:
-            return notify(checkpoint, api, self._progress(), confirm, notice, yes=run.yes)
+            return notify(checkpoint, api, run, self._progress(), confirm, message, options)
 
     def purge(self, *, yes: bool = False, confirm: Confirm | None = None) -> PurgeResult:
         """Erase the personal data of a job that is signed off; this cannot be undone.
@@ -339,10 +283,10 @@ class Job:
         Columns: those of the checkpoint's table ``orders`` except the bodies; ``total_cents`` and
         ``http_status`` are ``Int64`` with NA where not known.
         """
-        frame = self._frame(
-            f"SELECT {_ORDER_COLUMNS} FROM orders ORDER BY id", _ORDER_COLUMNS.split(", ")
-        )
-        return frame.astype({"total_cents": "Int64", "http_status": "Int64"})
+        from backfill.report import frames
+
+        with self._opened(readonly=True) as checkpoint:
+            return frames.orders(checkpoint)
 
     def problems(self) -> pd.DataFrame:
         """One row per problem that validation found.
@@ -351,12 +295,10 @@ class Job:
         ``rows`` (how many the line stands for), ``source_file``, ``row``, ``column_name``,
         ``value``, ``message``.
         """
-        frame = self._frame(
-            f"SELECT {_PROBLEM_COLUMNS} FROM problems p LEFT JOIN orders o ON o.id = p.order_id"
-            " ORDER BY p.id",
-            _PROBLEM_COLUMNS.replace("p.", "").split(", "),
-        )
-        return frame.astype({"row": "Int64"})
+        from backfill.report import frames
+
+        with self._opened(readonly=True) as checkpoint:
+            return frames.problems(checkpoint)
 
     def decisions(self) -> list[Decision]:
         """What was decided while the exports were read, each with its evidence and override."""
@@ -365,50 +307,25 @@ class Job:
         with self._opened(readonly=True) as checkpoint:
             return decisions(checkpoint)
 
-    def show(
-        self,
-        *reference_ids: str,
-        state: State | str | None = None,
-        account: str | None = None,
-        limit: int | None = None,
-        show_personal_data: bool = False,
-    ) -> list[ShownOrder]:
+    def show(self, *reference_ids: str, **options: Unpack[ShowOptions]) -> list[ShownOrder]:
         """Prepared orders with their bodies and source rows, in the order of appearance.
 
         :param reference_ids: only these orders; none: all.
         :raises UsageError: the job has no such order, or the rows were purged.
         """
-        shown = self.iter_orders(
-            *reference_ids,
-            state=state,
-            account=account,
-            limit=limit,
-            show_personal_data=show_personal_data,
-        )
-        return list(shown)
+        return list(self.iter_orders(*reference_ids, **options))
 
     def iter_orders(
-        self,
-        *reference_ids: str,
-        state: State | str | None = None,
-        account: str | None = None,
-        limit: int | None = None,
-        show_personal_data: bool = False,
+        self, *reference_ids: str, **options: Unpack[ShowOptions]
     ) -> Iterator[ShownOrder]:
         """:meth:`show`, one order after the other: for jobs that do not fit into memory."""
-        from backfill.report.shown import shown_orders
+        from backfill.report.shown import ShowOptions, shown_orders
+        from backfill.settings.sources import check_options
 
+        check_options("Job.show()", options, ShowOptions)
         with self._opened(readonly=True) as checkpoint:
             self._refuse_purged(checkpoint)
-            yield from shown_orders(
-                self.folder,
-                checkpoint,
-                reference_ids,
-                state=None if state is None else State(state),
-                account=account,
-                limit=limit,
-                show_personal_data=show_personal_data,
-            )
+            yield from shown_orders(self.folder, checkpoint, reference_ids, options)
 
     # --- the steps -----------------------------------------------------------------------------
 
@@ -444,7 +361,7 @@ class Job:
             if run.update_changed:
                 from backfill.operations.update import update
 
-                updated = update(checkpoint, self.folder, api, progress, confirm, yes=run.yes)
+                updated = update(checkpoint, self.folder, api, run, progress, confirm)
         except BaseException:
             self._report_quietly(checkpoint, show_personal_data=run.show_personal_data)
             raise
@@ -481,13 +398,6 @@ class Job:
             self._report(checkpoint, show_personal_data=show_personal_data)
         except Exception:
             _log.exception("the reports could not be written after a run that stopped")
-
-    def _frame(self, sql: str, columns: Sequence[str]) -> pd.DataFrame:
-        import pandas as pd
-
-        with self._opened(readonly=True) as checkpoint:
-            rows = [tuple(row) for row in checkpoint.query(sql)]
-        return pd.DataFrame.from_records(rows, columns=list(columns))
 
     # --- folder, settings, progress ------------------------------------------------------------
 
@@ -530,19 +440,24 @@ class Job:
             )
 
     def _imports(self, exports: Sequence[str | Path], options: Mapping[str, Any]) -> ImportSettings:
-        configuration = self._configuration("prepare", options, ImportOptions)
-        return configuration.imports([Path(export) for export in exports])
+        settings = self._settings("prepare", options, ImportOptions)
+        return settings.imports([Path(export) for export in exports])
 
-    def _configuration(self, method: str, options: Mapping[str, Any], known: Any) -> Configuration:
-        from backfill.settings import checks, sources
+    def _settings(
+        self, method: str, options: Mapping[str, Any], known: Any, shared: Any = None
+    ) -> Configuration:
+        """The settings among the options of a method.
 
-        for name in options:
-            if name not in known.__optional_keys__:
-                hint = checks.did_you_mean(name, known.__optional_keys__)
-                raise TypeError(
-                    f"Job.{method}() has no option {name!r}" + (f"; {hint}" if hint else "")
-                )
-        return sources.load({**options, "job": self.folder, "config": self._config}, os.environ)
+        :param known: the method's options, a ``TypedDict``.
+        :param shared: those of them that are settings; None: all.
+        :raises TypeError: there is no such option.
+        """
+        from backfill.settings import sources
+
+        sources.check_options(f"Job.{method}()", options, known)
+        names = (shared or known).__optional_keys__
+        given = {name: value for name, value in options.items() if name in names}
+        return sources.load({**given, "job": self.folder, "config": self._config}, os.environ)
 
     def _progress(self) -> Progress:
         from backfill import progress

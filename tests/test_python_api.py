@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,29 @@ def test_every_pass_after_the_import_is_a_method(
     assert "report.html" in job.purge(yes=True).removed
     assert job.status().states[State.UNDONE] == 2
     assert capsys.readouterr().out == ""
+
+
+def test_an_option_of_an_operation_is_checked_as_on_the_command_line(
+    sandbox: SandboxProcess,
+) -> None:
+    """A misspelt option is a TypeError that names the closest; a wrong value is a UsageError."""
+    write("orders.csv", orders(range(3)))
+    job = backfill.open_job(JOB)
+    job.run("orders.csv", **shout(sandbox))  # type: ignore[arg-type]
+    calls: list[tuple[Callable[..., object], str, str]] = [
+        (job.undo, "acount", "account"),
+        (job.retry, "reasons", "reason"),
+        (job.verify, "samples", "sample"),
+        (job.show, "limits", "limit"),
+    ]
+    for method, wrong, closest in calls:
+        with pytest.raises(TypeError, match=f"{wrong}.*did you mean {closest}"):
+            method(**{wrong: "1"})
+    with pytest.raises(UsageError, match=r"--since: '2026-1-31' is not a date"):
+        job.undo(since="2026-1-31", **shout(sandbox))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--sample: '0' is not a number of orders"):
+        job.verify(sample=0, **shout(sandbox))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--state: 'sent' is none of"):
+        job.show(state="sent")
+    assert job.undo(since="2999-01-31", **shout(sandbox)).selected == 0  # type: ignore[arg-type]
+    assert len(job.show(state=State.CREATED, limit=2)) == 2

@@ -8,8 +8,7 @@ import sys
 from dataclasses import asdict
 
 from backfill.cli.command import Command, job, one
-from backfill.cli.terminal import DONE, checked, given, job_of
-from backfill.settings import checks
+from backfill.cli.terminal import DONE, given, job_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +20,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from backfill.checkpoint import State
     from backfill.settings import sources
 
     job, run = job_of(args), sources.load(given(args)).run([])
     orders = job.iter_orders(
         *args.reference_ids,
-        state=checked(args, "state", checks.one_of(*State)),
+        state=args.state,
         account=args.account,
         limit=run.limit,
         show_personal_data=run.show_personal_data,

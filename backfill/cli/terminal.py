@@ -119,12 +119,7 @@ def checked(args: argparse.Namespace, name: str, check: Callable[[str], Any]) ->
 
     :raises UsageError: the value cannot be used.
     """
-    from backfill.settings.checks import WrongValueError
+    from backfill.settings import checks
 
     text = getattr(args, name)
-    if text is None:
-        return None
-    try:
-        return check(text)
-    except WrongValueError as exc:
-        raise UsageError(f"--{name.replace('_', '-')}: {exc}", hint=exc.hint) from None
+    return None if text is None else checks.checked(f"--{name.replace('_', '-')}", text, check)

@@ -11,13 +11,11 @@ from backfill.cli.command import TO_SHOUT, Command, job, settings
 from backfill.cli.terminal import (
     DONE,
     SOME_DID_NOT_GO,
-    checked,
     confirmation,
     job_of,
     listed,
     options_of,
 )
-from backfill.settings import checks
 from backfill.settings.declared import API
 
 if TYPE_CHECKING:
@@ -32,10 +30,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    since = checked(args, "since", checks.moment)
     job = job_of(args)
     result = job.undo(
-        account=args.account, since=since, confirm=confirmation(plan_lines), **options_of(args)
+        account=args.account, since=args.since, confirm=confirmation(plan_lines), **options_of(args)
     )
     print("\n".join(lines(result, job.folder)))
     return SOME_DID_NOT_GO if result.stay or result.maybe_not_ours else DONE

@@ -28,7 +28,7 @@ from backfill.deliver.pace import Stopped
 from backfill.deliver.shout import MOST_UNANSWERED, Shout, described, run_refused
 from backfill.errors import SafetyStop, UsageError
 from backfill.progress import Progress
-from backfill.settings import ApiSettings
+from backfill.settings import ApiSettings, RunSettings, ShoutOptions
 
 FIELDS = ("orders", "total", "first_month", "last_month", "company")
 """what a template may contain, in braces"""
@@ -62,17 +62,17 @@ class Message:
         return self.account_header, self.account_id
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What to tell, and whom."""
+class NotifyOptions(ShoutOptions, total=False):
+    """The options of :meth:`backfill.Job.notify`."""
 
-    template: str
-    company: str | None = None
-    accounts: Collection[str] | None = None
-    """account ids; None: all"""
-    resend_in_doubt: bool = False
-    limit: int | None = None
-    """how many messages, at most"""
+    company: str | None
+    """what ``{company}`` stands for"""
+    accounts: Collection[str] | None
+    """only these account ids; None: all"""
+    resend_in_doubt: bool
+    """send again what may already have arrived"""
+    dry_run: bool
+    """send nothing, and return what would be sent"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,26 +97,26 @@ class NotifyResult:
 def notify(
     checkpoint: Checkpoint,
     api: ApiSettings | None,
+    run: RunSettings,
     progress: Progress,
     confirm: Confirm | None,
-    notice: Notice,
-    *,
-    yes: bool = False,
+    template: str,
+    options: NotifyOptions,
 ) -> NotifyResult:
     """Send one message to each account that has orders created by this job.
 
     :param api: None: send nothing, and return what would be sent.
-    :param yes: ask for no confirmation.
+    :param run: ``limit`` is how many messages, at most.
     :raises UsageError: the template or a rendered message cannot be used, an account is not known,
         or a confirmation is needed and nobody can be asked.
     :raises SafetyStop, Interrupted: it was not confirmed, or stopped; resumable.
     """
     _doubt_unfinished(checkpoint)
     known = {one.account: one for one in _messages(checkpoint)}
-    due = _due(_rendered(checkpoint, notice), known, notice)
+    due = _due(_rendered(checkpoint, template, options.get("company")), known, options)[: run.limit]
     if due and api is not None:
         require_for_shout(
-            api, confirm, lambda host: NotifyPlan(confirm_with=host, messages=due), yes=yes
+            api, confirm, lambda host: NotifyPlan(confirm_with=host, messages=due), yes=run.yes
         )
         run_errand(lambda shout: Sending(shout, due), checkpoint, api, progress)
     return NotifyResult(
@@ -136,21 +136,21 @@ _ACCOUNTS = """
 """
 
 
-def _rendered(checkpoint: Checkpoint, notice: Notice) -> list[Message]:
+def _rendered(checkpoint: Checkpoint, template: str, company: str | None) -> list[Message]:
     """The message of every account that has created orders.
 
     :raises UsageError: the template or a rendered message cannot be used.
     """
-    _check_template(notice)
+    _check_template(template, company)
     currency = checkpoint.currency()
     rendered = []
     for header, account, orders, cents, first, last in checkpoint.query(_ACCOUNTS):
-        body = notice.template.format(
+        body = template.format(
             orders=f"{orders:,}",
             total=f"{currency} {cents / 100:,.2f}",
             first_month=_month(first),
             last_month=_month(last),
-            company=notice.company,
+            company=company,
         ).strip()
         if len(body) > LONGEST:
             raise UsageError(
@@ -161,9 +161,9 @@ def _rendered(checkpoint: Checkpoint, notice: Notice) -> list[Message]:
     return rendered
 
 
-def _check_template(notice: Notice) -> None:
+def _check_template(template: str, company: str | None) -> None:
     try:
-        parts = list(string.Formatter().parse(notice.template))
+        parts = list(string.Formatter().parse(template))
     except ValueError as exc:
         raise UsageError(
             f"the template cannot be read: {exc}", hint="write braces that are text as {{ and }}"
@@ -179,30 +179,33 @@ def _check_template(notice: Notice) -> None:
             f"the template has an unknown field: {{{unknown[0]}}}",
             hint=f"the fields are {', '.join(f'{{{name}}}' for name in FIELDS)}",
         )
-    if "company" in fields and not notice.company:
+    if "company" in fields and not company:
         raise UsageError("the template contains {company}, but --company is missing")
-    if not notice.template.strip():
+    if not template.strip():
         raise UsageError("the message is empty")
 
 
 def _due(
-    rendered: Sequence[Message], known: Mapping[tuple[str, str], Message], notice: Notice
+    rendered: Sequence[Message], known: Mapping[tuple[str, str], Message], options: NotifyOptions
 ) -> list[Message]:
     """The messages to send: none that was sent, and none in doubt unless asked for.
 
     :raises UsageError: an account is named that has no created orders.
     """
-    named = {one.account_id for one in rendered} if notice.accounts is None else notice.accounts
-    if strangers := set(named) - {one.account_id for one in rendered}:
+    reachable = {one.account_id for one in rendered}
+    accounts = options.get("accounts")
+    named = reachable if accounts is None else set(accounts)
+    if strangers := named - reachable:
         raise UsageError(f"account {min(strangers)} has no orders that this job created")
-    settled = {MessageState.SENT} | (set() if notice.resend_in_doubt else {MessageState.IN_DOUBT})
-    due = [
+    settled = {MessageState.SENT}
+    if not options.get("resend_in_doubt"):
+        settled.add(MessageState.IN_DOUBT)
+    return [
         one
         for one in rendered
         if one.account_id in named
         and (one.account not in known or known[one.account].state not in settled)
     ]
-    return due[: notice.limit]
 
 
 def _month(day: str | None) -> str:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from backfill.checkpoint import Checkpoint, now
+from backfill.settings import SendOptions
 
 #: Orders that an undo deleted and that a run creates again: all but those gone from their export.
 UNDONE = "state = 'undone' AND payload IS NOT NULL AND id NOT IN (SELECT order_id FROM gone)"
 
 
-def put_back(
-    checkpoint: Checkpoint,
-    *,
-    rule: str | None = None,
-    account: str | None = None,
-    reason: str | None = None,
-) -> int:
+class RetryOptions(SendOptions, total=False):
+    """The options of :meth:`backfill.Job.retry`."""
+
+    rule: str | None
+    """only orders with this rule"""
+    account: str | None
+    """only orders of this account"""
+    reason: str | None
+    """only orders whose reason contains this text, in upper or lower case"""
+
+
+def put_back(checkpoint: Checkpoint, options: RetryOptions) -> int:
     """Put failed and skipped orders back to ``pending``; returns how many.
 
     Orders that are gone from their export stay as they are.
 
     ``attempts`` stays: an order that was sent before is looked up before it is sent again.
-
-    :param rule, account, reason: only orders with this rule, of this account, whose reason
-        contains this text in upper or lower case.
     """
     with checkpoint.writing() as db:
         return db.execute(
@@ -33,7 +36,12 @@ def put_back(
             " AND (:rule IS NULL OR rule = :rule)"
             " AND (:account IS NULL OR account_id = :account)"
             " AND (:reason IS NULL OR instr(lower(reason), lower(:reason)) > 0)",
-            {"now": now(), "rule": rule, "account": account, "reason": reason},
+            {
+                "now": now(),
+                "rule": options.get("rule"),
+                "account": options.get("account"),
+                "reason": options.get("reason"),
+            },
         ).rowcount
 
 

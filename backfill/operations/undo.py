@@ -15,6 +15,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar
 
 from backfill.checkpoint import Checkpoint, State, now
@@ -29,7 +30,17 @@ from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, describ
 from backfill.errors import SafetyStop
 from backfill.operations.sent import SentOrder, differences_from, sent_orders
 from backfill.progress import Progress
-from backfill.settings import ApiSettings
+from backfill.settings import ApiSettings, RunSettings, ShoutOptions
+from backfill.settings.checks import checked, moment
+
+
+class UndoOptions(ShoutOptions, total=False):
+    """The options of :meth:`backfill.Job.undo`."""
+
+    account: str | None
+    """only orders of this account"""
+    since: str | date | None
+    """only orders created at this time or later: a day (UTC), or a time with its offset"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,31 +89,28 @@ class UndoResult:
 def undo(
     checkpoint: Checkpoint,
     api: ApiSettings,
+    run: RunSettings,
     progress: Progress,
     confirm: Confirm | None,
-    *,
-    account: str | None = None,
-    since: str | None = None,
-    limit: int | None = None,
-    yes: bool = False,
+    options: UndoOptions,
 ) -> UndoResult:
     """Delete what this job created; run it again to resume.
 
     Orders that are in doubt from an interrupted run are not known to be ours: a run settles them.
 
-    :param account: only orders of this account.
-    :param since: only orders created at this time or later (UTC, ISO 8601).
-    :param limit: how many orders, at most.
-    :param yes: ask for no confirmation.
-    :raises UsageError: a confirmation is needed, and nobody can be asked.
+    :param run: ``limit`` is how many orders, at most.
+    :raises UsageError: an option cannot be used, or nobody can be asked for confirmation.
     :raises SafetyStop, Interrupted: it was not confirmed, or stopped; resumable.
     """
-    selected = _selected(checkpoint, account, since)
+    since = options.get("since")
+    if since is not None:
+        since = checked("--since", since, moment)
+    selected = _selected(checkpoint, options.get("account"), since)
     foreign = _maybe_not_ours(checkpoint)
-    ids = [order for order in selected if order not in foreign][:limit]
+    ids = [order for order in selected if order not in foreign][: run.limit]
     deletion = None
     if ids:
-        require_for_shout(api, confirm, lambda host: _plan(checkpoint, host, ids), yes=yes)
+        require_for_shout(api, confirm, lambda host: _plan(checkpoint, host, ids), yes=run.yes)
         deletion = run_errand(lambda shout: Deletion(shout, ids), checkpoint, api, progress)
     return UndoResult(
         selected=len(ids),

@@ -34,7 +34,7 @@ from backfill.operations import sent
 from backfill.operations.changed import CHANGES, changed_fields, list_changed
 from backfill.operations.sent import SentOrder
 from backfill.progress import Progress
-from backfill.settings import ApiSettings
+from backfill.settings import ApiSettings, RunSettings
 
 #: Changes that can be sent: of an order that we created, in the same account, still valid.
 _UPDATABLE = (
@@ -84,21 +84,19 @@ def update(
     checkpoint: Checkpoint,
     folder: Path,
     api: ApiSettings,
+    run: RunSettings,
     progress: Progress,
     confirm: Confirm | None,
-    *,
-    yes: bool = False,
 ) -> UpdateResult:
     """Update in Shout what changed in the export after it was sent.
 
-    :param yes: ask for no confirmation.
     :raises UsageError: a confirmation is needed, and nobody can be asked.
     :raises SafetyStop, Interrupted: it was not confirmed, or stopped; resumable.
     """
     selected, _ = _count(checkpoint)
     errand = None
     if selected:
-        require_for_shout(api, confirm, lambda host: _plan(checkpoint, host, selected), yes=yes)
+        require_for_shout(api, confirm, lambda host: _plan(checkpoint, host, selected), yes=run.yes)
         try:
             errand = run_errand(lambda shout: Update(shout, selected), checkpoint, api, progress)
         finally:

@@ -26,7 +26,8 @@ from backfill.job_folder.files import VERIFY
 from backfill.operations.lists import write_list
 from backfill.operations.sent import SentOrder, differences_from, sent_orders
 from backfill.progress import Progress
-from backfill.settings import ApiSettings
+from backfill.settings import ApiSettings, RunSettings, ShoutOptions
+from backfill.settings.checks import checked, count
 
 COLUMNS = ("reference_id", "account_id", "verdict", "shout_order_id", "fields", "what")
 """of ``verify.csv``"""
@@ -36,6 +37,13 @@ _BEGUN = "verifying"
 _RESUMABLE_FOR = timedelta(hours=24)
 """After that, what an interrupted check found is out of date."""
 _EXAMPLES = 10
+
+
+class VerifyOptions(ShoutOptions, total=False):
+    """The options of :meth:`backfill.Job.verify`."""
+
+    sample: int | None
+    """how many orders to read back, chosen at random (so is ``limit``); None: all"""
 
 
 class Verdict(StrEnum):
@@ -114,17 +122,22 @@ def verify(
     checkpoint: Checkpoint,
     folder: Path,
     api: ApiSettings,
+    run: RunSettings,
     progress: Progress,
-    *,
-    sample: int | None = None,
+    options: VerifyOptions,
 ) -> VerifyResult:
     """Read created orders back, compare them, and store what was found.
 
     An interrupted check of all orders is resumed. A sample leaves no trace in the job.
 
-    :param sample: how many orders, chosen at random; None: all.
+    :raises UsageError: an option cannot be used.
     :raises SafetyStop, Interrupted: stopped; resumable.
     """
+    sample = options.get("sample")
+    if sample is None:
+        sample = run.limit
+    else:
+        sample = checked("--sample", sample, count("a number of orders"))
     ids, resumed_from = _begin(checkpoint, sample)
     if ids:
         run_errand(lambda shout: ReadBack(shout, ids), checkpoint, api, progress)

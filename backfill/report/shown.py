@@ -6,16 +6,29 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from backfill.checkpoint import Checkpoint, Source, State, addresses
 from backfill.checkpoint.choice import unknown
 from backfill.job_folder import kept_rows
 from backfill.job_folder.kept_rows import ROW
 from backfill.report.masking import Privacy
+from backfill.settings.checks import checked, one_of
 
 #: Orders whose source rows are read from the disk together.
 _TOGETHER = 500
+
+
+class ShowOptions(TypedDict, total=False):
+    """The options of :meth:`backfill.Job.show`."""
+
+    state: State | str | None
+    """only orders in this state"""
+    account: str | None
+    """only orders of this account"""
+    limit: int | None
+    """how many orders, at most"""
+    show_personal_data: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +58,17 @@ class ShownOrder:
 
 
 def shown_orders(
-    folder: Path,
-    checkpoint: Checkpoint,
-    reference_ids: Sequence[str],
-    *,
-    state: State | None,
-    account: str | None,
-    limit: int | None,
-    show_personal_data: bool,
+    folder: Path, checkpoint: Checkpoint, reference_ids: Sequence[str], options: ShowOptions
 ) -> Iterator[ShownOrder]:
     """Orders of a job in the order of appearance; no reference ids: all of them.
 
-    :raises UsageError: the job has no order with one of the reference ids.
+    :raises UsageError: there is no such state, or no order with one of the reference ids.
     """
+    state, limit = options.get("state"), options.get("limit")
+    if state is not None:
+        state = checked("--state", state, one_of(*State))
     sources = {source.source: source for source in checkpoint.sources()}
-    privacy = Privacy.of(list(sources.values()), show=show_personal_data)
+    privacy = Privacy.of(list(sources.values()), show=options.get("show_personal_data", False))
     _refuse_unknown(checkpoint, reference_ids)
     orders = checkpoint.query(
         "SELECT reference_id, state, account_header, account_id, reason, source_file, source_rows,"
@@ -68,7 +77,7 @@ def shown_orders(
         " ORDER BY id LIMIT ?4",
         (
             state,
-            account,
+            options.get("account"),
             json.dumps(reference_ids) if reference_ids else None,
             -1 if limit is None else limit,  # SQLite's word for no limit
         ),

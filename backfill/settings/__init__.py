@@ -18,7 +18,9 @@ from backfill.settings.declared import (
     ProgressKind,
     RunOptions,
     RunSettings,
+    SendOptions,
     Severity,
+    ShoutOptions,
     StatusFate,
 )
 from backfill.settings.secret import Secret
@@ -35,6 +37,8 @@ __all__ = [
     "RunOptions",
     "RunSettings",
     "Secret",
+    "SendOptions",
     "Severity",
+    "ShoutOptions",
     "StatusFate",
 ]

@@ -8,8 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from math import inf, isfinite
+from typing import TypeVar
 
+from backfill.errors import UsageError
 from backfill.settings.secret import Secret
+
+T = TypeVar("T")
 
 #: Headers that a user may not set: those that name account and duplicates, which are ours to set,
 #: and those that would change what the body means (lower case).
@@ -37,6 +41,17 @@ class WrongValueError(ValueError):
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+def checked(where: str, value: object, check: Callable[[str], T]) -> T:
+    """The value that came from ``where``, such as ``--since``, after its check.
+
+    :raises UsageError: it cannot be used.
+    """
+    try:
+        return check(str(value))
+    except WrongValueError as exc:
+        raise UsageError(f"{where}: {exc}", hint=exc.hint) from None
 
 
 def text(value: str) -> str:

@@ -444,6 +444,17 @@ class RunOptions(TypedDict, total=False):
     leave_undone: bool
 
 
+class ShoutOptions(ApiOptions, total=False):
+    """The options of every command that talks to Shout."""
+
+    limit: int
+    yes: bool
+
+
+class SendOptions(ApiOptions, RunOptions, total=False):
+    """The options of commands that send orders."""
+
+
 class ChoiceOptions(TypedDict, total=False):
     """The part of :class:`RunSettings` that chooses the orders of a run."""
 

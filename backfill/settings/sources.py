@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from backfill import log
 from backfill.errors import UsageError
@@ -27,9 +27,23 @@ from backfill.settings.declared import (
 )
 from backfill.settings.secret import Secret
 
+T = TypeVar("T")
+
 FILE_NAME = "backfill.toml"
 #: Names the settings file; it cannot be in the file itself.
 CONFIG = "BACKFILL_CONFIG"
+
+
+def check_options(function: str, options: Iterable[str], known: Any) -> None:
+    """See that a function from Python was given only options that it has.
+
+    :param known: its options, a ``TypedDict``.
+    :raises TypeError: it has no such option; the closest one is named.
+    """
+    for name in options:
+        if name not in known.__optional_keys__:
+            hint = checks.did_you_mean(name, known.__optional_keys__)
+            raise TypeError(f"{function} has no option {name!r}" + (f"; {hint}" if hint else ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,10 @@ class _Given:
 
     value: str
     where: str
+
+    def checked(self, check: Callable[[str], T]) -> T:
+        """:raises UsageError: the value cannot be used."""
+        return checks.checked(self.where, self.value, check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +206,7 @@ class Configuration:
         :raises UsageError: the value cannot be used.
         """
         given = self._given(name)
-        return None if given is None else _checked(given, SETTINGS[name].check)
+        return None if given is None else given.checked(SETTINGS[name].check)
 
     def imports(self, exports: Sequence[Path]) -> ImportSettings:
         """What decides what the bodies are.
@@ -236,9 +254,9 @@ class Configuration:
                     found[each.name] = tuple(entries.items())
             elif each.repeatable:
                 if lines := self._repeated(each.name):
-                    found[each.name] = tuple(_checked(line, each.check) for line in lines)
+                    found[each.name] = tuple(line.checked(each.check) for line in lines)
             elif (given := self._given(each.name)) is not None:
-                value = _checked(given, each.check)
+                value = given.checked(each.check)
                 if each.must_exist and not Path(given.value).exists():
                     raise UsageError(f"{given.where}: {given.value}: there is no such file")
                 found[each.name] = Path(value) if each.must_exist else value
@@ -253,7 +271,7 @@ class Configuration:
     def _entries(self, table: Setting) -> dict[str, str]:
         """The entries of a table, where an earlier place wins name by name."""
         return dict(
-            _checked(given, table.check)
+            given.checked(table.check)
             for place in reversed(self._places)
             for given in place.repeated.get(table.name, ())
         )
@@ -270,7 +288,7 @@ class Configuration:
                     hint="keep the one that names the account of the orders",
                 )
             for name, given in named.items():
-                return {name: _checked(given, SETTINGS[name].check)}
+                return {name: given.checked(SETTINGS[name].check)}
         return {}
 
     def _headers(self) -> Iterable[tuple[str, Secret]]:
@@ -281,7 +299,9 @@ class Configuration:
             for given in place.repeated.get("headers", ())
         }
         for given in lines.values():
-            name, secret = _checked(given, lambda line: checks.header(line, self._environ))
+            name, secret = checks.checked(
+                given.where, given.value, lambda line: checks.header(line, self._environ)
+            )
             log.keep_out(secret.reveal())
             yield name, secret
 
@@ -300,10 +320,3 @@ def default_job(exports: Sequence[Path]) -> Path:
     if glob.has_magic(str(first)) and not first.exists():
         first = Path(min(glob.glob(str(first)), default="orders"))
     return Path(f"{first.resolve().stem or 'orders'}.backfill")
-
-
-def _checked(given: _Given, check: Callable[[str], Any]) -> Any:
-    try:
-        return check(given.value)
-    except checks.WrongValueError as exc:
-        raise UsageError(f"{given.where}: {exc}", hint=exc.hint) from None
