@@ -28,10 +28,9 @@ def run(args: argparse.Namespace) -> int:
     from backfill.prepare.inspect import text
 
     inspection = job.inspect(*exports, **options_of(args))
-    print(text.render(inspection))
     if mapping is not None:
         mapping.write_text(text.mapping_text(inspection), encoding="utf-8")
-        print(f"\nThe mapping is in {mapping}: edit it, then pass it with --mapping {mapping}")
+    print(text.render(inspection, written=mapping))
     return 0
 
 

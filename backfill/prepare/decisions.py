@@ -27,7 +27,7 @@ from backfill.prepare.mapping.entities import Entities
 from backfill.prepare.reading.table import SourceTable
 from backfill.prepare.validation import statuses
 from backfill.prepare.validation.statuses import StatusCounts
-from backfill.settings import ImportSettings
+from backfill.settings import ImportSettings, not_default
 
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _ORDER_VALUES: Final = {
@@ -333,9 +333,14 @@ def _time_zone(sources: Sequence[ReadSource], settings: ImportSettings) -> Itera
         yield _for_all(
             "time zone",
             settings.timezone or "UTC",
-            SettledBy.OPTION if settings.timezone else SettledBy.DEFAULT,
+            _option_or_default(settings, "timezone"),
             override="--timezone NAME",
         )
+
+
+def _option_or_default(settings: ImportSettings, name: str) -> SettledBy:
+    given = any(each.name == name for each in not_default(settings))
+    return SettledBy.OPTION if given else SettledBy.DEFAULT
 
 
 def _currency(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
@@ -344,7 +349,13 @@ def _currency(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterat
         evidence = Evidence(
             note=f"Shout takes hundredths, so 1 {settings.currency} is sent as 100 cents"
         )
-    yield _for_all("currency", settings.currency, evidence=evidence, override="--currency CODE")
+    yield _for_all(
+        "currency",
+        settings.currency,
+        _option_or_default(settings, "currency"),
+        evidence=evidence,
+        override="--currency CODE",
+    )
 
 
 def _phone_region(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
@@ -353,6 +364,7 @@ def _phone_region(sources: Sequence[ReadSource], settings: ImportSettings) -> It
         yield _for_all(
             "phone region",
             f"the country of the order, else {settings.region}" if by_country else settings.region,
+            _option_or_default(settings, "region"),
             override="--region CODE",
         )
 

@@ -22,6 +22,7 @@ from backfill.settings.declared import (
     Severity,
     ShoutOptions,
     StatusFate,
+    not_default,
 )
 from backfill.settings.secret import Secret
 
@@ -41,4 +42,5 @@ __all__ = [
     "Severity",
     "ShoutOptions",
     "StatusFate",
+    "not_default",
 ]

@@ -121,6 +121,16 @@ def declared(settings: type) -> list[Setting]:
     return found
 
 
+def not_default(settings: Any) -> dict[Setting, Any]:
+    """The settings of a dataclass's instance whose value is not the default, in their order."""
+    defaults = {each.name: each.default for each in fields(settings)}
+    return {
+        each: value
+        for each in declared(type(settings))
+        if (value := getattr(settings, each.name)) != defaults[each.name]
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
     """Everything that decides what the bodies are: same settings, same exports, same bytes."""

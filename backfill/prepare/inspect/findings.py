@@ -44,8 +44,22 @@ from backfill.prepare.validation.statuses import settle as settle_statuses
 from backfill.settings import ImportSettings
 
 SAMPLES = 3
-#: Rows whose times are tried, to see whether they have offsets.
 _TRIED_ROWS = 1000
+"""Rows whose times and phone numbers are tried, to see what they lack."""
+
+
+@dataclass(slots=True)
+class Phones:
+    """Whether the first phone numbers are of the region that the import takes them for."""
+
+    good: int = 0
+    bad: int = 0
+    example: str = ""
+    """one that is not"""
+
+    @property
+    def mostly_bad(self) -> bool:
+        return self.bad > self.good
 
 
 @dataclass(slots=True)
@@ -82,6 +96,7 @@ class Series:
     naive: str | None = None
     """a time with neither offset nor zone"""
     currencies: set[str] = field(default_factory=set)
+    phones: Phones = field(default_factory=Phones)
     amounts: Settled | None = None
     """what the arithmetic of its orders proves"""
     entities: Entities | None = None
@@ -297,6 +312,8 @@ def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) ->
         series.times[name] = series.times[name] | seen if name in series.times else seen
         if series.naive is None and header_zone(name, series.mapping) is None:
             series.naive = _first_naive(some, name, series.times[name], settings)
+    if not series.phones.bad + series.phones.good:
+        _try_phones(series.phones, some, settings.region)
     look_at_numbers(series.numbers, series.mapping, rows)
     for name in fields.MONEY_FIELDS:
         named = convert.money_currency(_array(some, name))
@@ -304,6 +321,15 @@ def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) ->
     series.currencies.update(
         code.upper() for code in rows["currency"].drop_null().unique().to_pylist()
     )
+
+
+def _try_phones(phones: Phones, rows: pa.Table, region: str) -> None:
+    text = _array(rows, "profile_phone_number")
+    read = convert.phones(text, region, _array(rows, fields.COUNTRY))
+    phones.good = len(read.values) - read.values.null_count
+    bad = text.filter(read.bad)
+    phones.bad = len(bad)
+    phones.example = bad[0].as_py() if len(bad) else ""
 
 
 def _first_naive(

@@ -7,6 +7,8 @@ import shlex
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from backfill.checkpoint.decisions import Decision, SettledBy
@@ -19,7 +21,7 @@ from backfill.prepare.mapping.guess import column_key
 from backfill.prepare.mapping.mapping_file import mapping_toml
 from backfill.prepare.settle import ORDER_WORDS
 from backfill.prepare.validation.rules import IGNORED_ROW
-from backfill.settings import ImportSettings
+from backfill.settings import ImportSettings, not_default
 
 _CUSTOMER: Final = ("profile_name", "profile_phone_number", "profile_email")
 _ABOUT_CUSTOMERS: Final = re.compile("customer|buyer|client|kunde|user")
@@ -45,18 +47,21 @@ _SETTLED_BY: Final = {
 _SHORTEST: Final = 8
 
 
-def render(inspection: Inspection, width: int = 80) -> str:
-    """What was found, how it would be read, what needs a look, and the next command."""
+def render(inspection: Inspection, width: int = 80, *, written: Path | None = None) -> str:
+    """What was found, how it would be read, what needs a look, and the next command.
+
+    :param written: the file that :func:`mapping_text` was written to.
+    """
     lines: list[str] = []
     for series in inspection.series:
         lines += [*_headline(series, width), ""]
         lines += [*_table(series, width), ""]
         lines += [*_rest(series, width)]
     lines += ["How it is read", *_bullets(map(_decided, _shown(inspection)), width), ""]
-    notes = list(_notes(inspection))
+    notes = list(_notes(inspection, written))
     if notes:
         lines += ["Look at this", *_bullets(notes, width), ""]
-    return "\n".join([*lines, *_next(inspection, width)]) + "\n"
+    return "\n".join([*lines, *_next(inspection, width, written)]) + "\n"
 
 
 def mapping_text(inspection: Inspection) -> str:
@@ -203,12 +208,12 @@ def _decided(decision: Decision) -> str:
 # --- what needs a look --------------------------------------------------------------------------
 
 
-def _notes(inspection: Inspection) -> Iterator[str]:
+def _notes(inspection: Inspection, written: Path | None) -> Iterator[str]:
     settings = inspection.settings
     orders = [series for series in inspection.series if not series.items_only]
     for series in inspection.series:
         yield from (f"{refusal.message}: {refusal.hint}" for refusal in series.refusals)
-        yield from _notes_on_columns(series, settings)
+        yield from _notes_on_columns(series, settings, written)
     if _lacks_customer(inspection):
         column = _customer_column(inspection)
         yield (
@@ -237,6 +242,17 @@ def _notes(inspection: Inspection) -> Iterator[str]:
             f"Times such as {naive!r} have no time zone and are taken as UTC: "
             "--timezone NAME places them (America/Denver)."
         )
+    foreign = next(_foreign_phones(inspection), None)
+    if foreign is not None:
+        yield (
+            f"Most phone numbers, such as {foreign!r}, are none of the region {settings.region} "
+            "and would be left out: give --region, the code of their country."
+        )
+
+
+def _foreign_phones(inspection: Inspection) -> Iterator[str]:
+    """A phone number of each export whose numbers are, by their form, of another country."""
+    return (series.phones.example for series in inspection.series if series.phones.mostly_bad)
 
 
 def _mapped(inspection: Inspection) -> set[str]:
@@ -264,8 +280,12 @@ def _customer_column(inspection: Inspection) -> str:
     return next((name for name in unused if _ABOUT_CUSTOMERS.search(column_key(name))), "COLUMN")
 
 
-def _notes_on_columns(series: Series, settings: ImportSettings) -> Iterator[str]:
-    if series.guesses:
+def _notes_on_columns(
+    series: Series, settings: ImportSettings, written: Path | None
+) -> Iterator[str]:
+    if series.guesses and written is not None:
+        yield f"The guesses stand in {written}: correct there what is wrong."
+    elif series.guesses:
         yield (
             "The guesses are not used until you say so: write them down with --write-mapping "
             "FILE, or give them with --map."
@@ -299,8 +319,17 @@ def _notes_on_columns(series: Series, settings: ImportSettings) -> Iterator[str]
 # --- what to do next ----------------------------------------------------------------------------
 
 
-def _next(inspection: Inspection, width: int) -> Iterator[str]:
+def _next(inspection: Inspection, width: int, written: Path | None) -> Iterator[str]:
     exports = [[str(path)] for path in inspection.settings.exports]
+    if written is not None:
+        options = list(_options(inspection, written))
+        if inspection.complete or inspection.as_guessed:
+            yield f"Next: look through {written}, then the dry run with it"
+            yield from _command("validate", [*exports, *options], width)
+        else:
+            yield f"Next: fill in what is missing in {written}, and look again"
+            yield from _command("inspect", [*exports, *options], width)
+        return
     if inspection.complete:
         yield f"Next: the dry run of all {_count(inspection.orders, 'order')}"
         yield from _command("validate", [*exports, *_options(inspection)], width)
@@ -313,26 +342,20 @@ def _next(inspection: Inspection, width: int) -> Iterator[str]:
         yield "Or: write the mapping, edit it, and look again"
     else:
         yield "Next: write the mapping, edit it, and look again"
-    yield from _command("inspect", [*exports, ["--write-mapping", "mapping.toml"]], width)
-    yield from _command("inspect", [*exports, ["--mapping", "mapping.toml"]], width)
+    given = list(_given(replace(inspection.settings, mapping=None)))
+    for option in ("--write-mapping", "--mapping"):
+        yield from _command("inspect", [*exports, *given, [option, "mapping.toml"]], width)
 
 
-def _options(inspection: Inspection) -> Iterator[list[str]]:
-    """The options that were given, and those that are needed, with what to fill in in capitals."""
+def _options(inspection: Inspection, mapping: Path | None = None) -> Iterator[list[str]]:
+    """The options that were given, and those that are needed, with what to fill in in capitals.
+
+    :param mapping: instead of the mapping that was given.
+    """
     settings = inspection.settings
-    given = {
-        "--format": settings.format,
-        "--mapping": settings.mapping,
-        "--sheet": settings.sheet,
-        "--items": settings.items,
-        "--affiliates": settings.affiliates,
-        "--connect-id": settings.connect_id,
-        "--user-id": settings.user_id,
-        "--timezone": settings.timezone,
-        "--date-order": settings.date_order,
-    }
-    yield from ([option, str(value)] for option, value in given.items() if value is not None)
-    yield from (["--map", f"{name}={text}"] for name, text in settings.map)
+    if mapping is not None:
+        settings = replace(settings, mapping=mapping, accept_guesses=False)
+    yield from _given(settings)
     if "affiliate" in _mapped(inspection) and settings.affiliates is None:
         yield ["--affiliates", "FILE"]
     if _has_no_account(inspection):
@@ -340,16 +363,29 @@ def _options(inspection: Inspection) -> Iterator[list[str]]:
     if _lacks_customer(inspection):
         yield ["--map", f"profile_name={_customer_column(inspection)}"]
     found = {code for series in inspection.series for code in series.currencies}
-    if settings.currency != "USD":
-        yield ["--currency", settings.currency]
-    elif len(found) == 1 and found != {settings.currency}:
+    if settings.currency == "USD" and len(found) == 1 and found != {settings.currency}:
         yield ["--currency", *found]
+    if next(_foreign_phones(inspection), None) is not None:
+        yield ["--region", "COUNTRY"]
     if settings.date_order is None and any(
         evidence.settle(None).ambiguous
         for series in inspection.series
         for evidence in series.times.values()
     ):
         yield ["--date-order", "ORDER"]
+
+
+def _given(settings: ImportSettings) -> Iterator[list[str]]:
+    """The options that were given, as they are typed."""
+    for each, value in not_default(settings).items():
+        if each.flag is None:
+            continue
+        if value is True:
+            yield [each.flag]
+        elif each.table is not None:
+            yield from ([each.flag, f"{name}={text}"] for name, text in value)
+        else:
+            yield [each.flag, str(value)]
 
 
 def _command(name: str, parts: Iterable[Sequence[str]], width: int) -> Iterator[str]:

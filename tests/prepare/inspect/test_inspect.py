@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]
 
+from backfill.checkpoint.decisions import SettledBy
 from backfill.errors import MappingError
 from backfill.prepare.inspect.findings import Inspection, inspect
 from backfill.prepare.inspect.text import mapping_text, render
@@ -148,6 +149,73 @@ def test_the_affiliates_column_is_found(tmp_path: Path) -> None:
     found = inspected(path)
     assert found.series[0].guesses["affiliate"].spec == "Vertriebspartner"
     assert "--affiliates FILE" in " ".join(command_in(render(found)))
+
+
+def test_the_next_command_names_the_mapping_that_was_written(tmp_path: Path) -> None:
+    """After --write-mapping FILE, the advice is about that file and no other."""
+    path = written(tmp_path, UNKNOWN)
+    found = inspected(path, connect_id="A1")
+    text = render(found, written=Path("erp.toml"))
+    command = command_in(text)
+    assert command[:5] == ["backfill", "validate", str(path), "--mapping", "erp.toml"]
+    assert "--accept-guesses" not in command
+    assert "--write-mapping" not in text
+    assert "The guesses stand in erp.toml" in text
+
+
+def test_the_next_command_repeats_every_option_that_was_given(tmp_path: Path) -> None:
+    """None is lost on the way from one command to the next."""
+    path = written(tmp_path, SHOPIFY)
+    given = {
+        "map": (("description", "Email"),),
+        "encoding": "utf-8",
+        "header_row": 1,
+        "decimal_mark": "point",
+        "region": "DE",
+        "reference_prefix": "S-",
+        "connect_id": "A1",
+    }
+    words = (
+        "--map description=Email --encoding utf-8 --header-row 1 --decimal-mark point"
+        " --region DE --reference-prefix S- --connect-id A1"
+    )
+    command = " ".join(command_in(render(inspected(path, **given))))
+    assert command.startswith(f"backfill validate {path} {words}")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "region", "told"),
+    [
+        (("089 1629072", "0221 4032085"), "US", "'089 1629072'"),
+        (("089 1629072", "0221 4032085"), "DE", None),
+        (("089 1629072", "+49 221 4032085", "+1 801 555 6788"), "US", None),
+    ],
+)
+def test_phone_numbers_of_another_country_ask_for_the_region(
+    tmp_path: Path, numbers: tuple[str, ...], region: str, told: str | None
+) -> None:
+    """Where most numbers would be left out, --region is asked for, and in the next command."""
+    lines = (f"{n},2022-01-13,Ann,{number},Tea,3.00" for n, number in enumerate(numbers))
+    header = "reference_id,created_at,profile_name,profile_phone_number,item_name,item_price"
+    path = written(tmp_path, "\n".join((header, *lines)))
+    text = render(inspected(path, region=region, connect_id="A1"))
+    assert ("--region COUNTRY" in " ".join(command_in(text))) == (told is not None)
+    assert told is None or f"Most phone numbers, such as {told}" in text
+
+
+def test_what_was_given_is_not_called_assumed(tmp_path: Path) -> None:
+    """A currency and a region are settled by the option where there is one."""
+    path = written(tmp_path, UNKNOWN)
+    settled = {
+        decision.what: decision.settled_by
+        for decision in inspected(path, currency="EUR", region="DE").decisions
+    }
+    assert settled["currency"] is SettledBy.OPTION
+    assumed = {
+        decision.what: decision.settled_by
+        for decision in inspected(path, map=(("profile_phone_number", "Kunde"),)).decisions
+    }
+    assert assumed["currency"] is assumed["phone region"] is SettledBy.DEFAULT
 
 
 def test_a_written_mapping_is_taken_as_it_stands(tmp_path: Path) -> None:
