@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.checkpoint import Checkpoint, Source, addresses
-from backfill.job_folder import kept_rows
 from backfill.job_folder.files import MORE_REJECTED_ROWS, REJECTED_ROWS
+from backfill.job_folder.kept_rows import ROW
 from backfill.job_folder.replacing import replacing
 from backfill.report.figures import NOT_GOING
+from backfill.report.source_rows import rows_of
 
 #: What is added to the source's own columns.
 MARK_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
@@ -103,8 +104,8 @@ def _is_mended(header: Sequence[str]) -> bool:
 
 def _marked(folder: Path, source: Source, marks: Marks) -> pa.Table:
     """The rows of one source with the four columns that say where they stand and why."""
-    own = kept_rows.take_rows(folder, source.details["rows_file"], marks.rows)
-    rows = own["_row"]
+    own = rows_of(folder, source, marks.rows)
+    rows = own[ROW]
     # A row in two orders (they share a packed cell) is named with the first one's reason.
     numbers, first = np.unique(np.array(marks.rows, dtype=np.int64), return_index=True)
     mark = pa.array(first[np.searchsorted(numbers, rows.to_numpy())])

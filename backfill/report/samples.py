@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from backfill.checkpoint import Checkpoint, Source, State, addresses
-from backfill.job_folder import kept_rows
+from backfill.job_folder.kept_rows import ROW
 from backfill.report import wording
 from backfill.report.figures import Figures
 from backfill.report.masking import Privacy
+from backfill.report.source_rows import rows_by_source
 
 _WITH_PROBLEMS = 3
 #: Orders among which the examples are looked for: no reason to read a million.
@@ -60,13 +61,17 @@ def samples(
         " ORDER BY state = 'rejected', id"
     ).fetchall()
     sources = {source.source: source for source in figures.sources}
-    found = _Rows(folder, sources, [(row["source_file"], row["source_rows"]) for row in orders])
+    places = [(row["source_file"], row["source_rows"]) for row in orders]
+    rows_of = rows_by_source(folder, sources, places)
     return [
         Sample(
             row["reference_id"],
             State(row["state"]),
             None if row["reason"] is None else privacy.text(row["reason"]),
-            list(found.cells(row["source_file"], row["source_rows"], privacy)),
+            [
+                _cells(sources[label], rows_of[label], numbers, privacy)
+                for label, numbers in addresses(row["source_file"], row["source_rows"], sources)
+            ],
             _body(row["payload"], privacy),
             row["payload_sha256"],
         )
@@ -101,39 +106,22 @@ def _body(payload: str | None, privacy: Privacy) -> str | None:
     return "\n".join(shown)
 
 
-class _Rows:
-    """The source rows of some orders, each source read once."""
+def _cells(source: Source, rows: pa.Table, numbers: Sequence[int], privacy: Privacy) -> Cells:
+    """The rows of one order in one source."""
+    shown = numbers[:_ROWS_SHOWN]
+    rows = rows.filter(pa.array(np.isin(rows[ROW].to_numpy(), shown)))
+    columns = {}
+    for name in _mapped(source):
+        texts = [text or "" for text in rows[name].to_pylist()]
+        if any(text.strip() for text in texts):
+            columns[name] = [
+                wording.cut(privacy.cell(source.source, name, text), _CELL_SHOWN) for text in texts
+            ]
+    return Cells(source.source, shown, columns, len(numbers) - len(shown))
 
-    def __init__(
-        self, folder: Path, sources: Mapping[str, Source], places: Sequence[tuple[str, str]]
-    ) -> None:
-        self._sources = sources
-        wanted: dict[str, set[int]] = {}
-        for source_file, source_rows in places:
-            for label, numbers in addresses(source_file, source_rows, sources):
-                wanted.setdefault(label, set()).update(numbers)
-        self._rows: dict[str, pa.Table] = {
-            label: kept_rows.take_rows(folder, sources[label].details["rows_file"], numbers)
-            for label, numbers in wanted.items()
-        }
 
-    def cells(self, source_file: str, source_rows: str, privacy: Privacy) -> Iterator[Cells]:
-        """The rows of one order, source by source."""
-        for label, numbers in addresses(source_file, source_rows, self._sources):
-            rows = self._rows[label]
-            shown = numbers[:_ROWS_SHOWN]
-            rows = rows.filter(pa.array(np.isin(rows["_row"].to_numpy(), shown)))
-            columns = {}
-            for name in self._mapped(label):
-                texts = [text or "" for text in rows[name].to_pylist()]
-                if any(text.strip() for text in texts):
-                    columns[name] = [
-                        wording.cut(privacy.cell(label, name, text), _CELL_SHOWN) for text in texts
-                    ]
-            yield Cells(label, shown, columns, len(numbers) - len(shown))
-
-    def _mapped(self, label: str) -> list[str]:
-        """The columns that fields are read from, in the order of the source."""
-        details = self._sources[label].details
-        used = {name for columns in details.get("mapped_columns", {}).values() for name in columns}
-        return [name for name in details.get("columns", ()) if name in used]
+def _mapped(source: Source) -> list[str]:
+    """The columns that fields are read from, in the order of the source."""
+    mapped = source.details.get("mapped_columns", {}).values()
+    used = {name for columns in mapped for name in columns}
+    return [name for name in source.details.get("columns", ()) if name in used]

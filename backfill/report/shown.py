@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+import pyarrow as pa
+
 from backfill.checkpoint import Checkpoint, Source, State, addresses
 from backfill.checkpoint.choice import unknown
-from backfill.job_folder import kept_rows
 from backfill.job_folder.kept_rows import ROW
 from backfill.report.masking import Privacy
+from backfill.report.source_rows import rows_by_source
 from backfill.settings.checks import checked, one_of
 
 #: Orders whose source rows are read from the disk together.
@@ -83,12 +85,9 @@ def shown_orders(
         ),
     )
     while together := orders.fetchmany(_TOGETHER):
-        places = [
-            list(addresses(order["source_file"], order["source_rows"], sources))
-            for order in together
-        ]
-        cells = _cells(folder, sources, places, privacy)
-        for order, of_order in zip(together, places, strict=True):
+        places = [(order["source_file"], order["source_rows"]) for order in together]
+        cells = _cells(rows_by_source(folder, sources, places), sources, privacy)
+        for order, place in zip(together, places, strict=True):
             yield ShownOrder(
                 order["reference_id"],
                 State(order["state"]),
@@ -98,7 +97,7 @@ def shown_orders(
                 privacy.body(json.loads(order["payload"])) if order["payload"] else None,
                 [
                     SourceRow(label, number, found)
-                    for label, numbers in of_order
+                    for label, numbers in addresses(*place, sources)
                     for number in numbers
                     for found in cells.get((label, number), ())
                 ],
@@ -116,22 +115,13 @@ def _refuse_unknown(checkpoint: Checkpoint, reference_ids: Sequence[str]) -> Non
 
 
 def _cells(
-    folder: Path,
-    sources: Mapping[str, Source],
-    places: Sequence[Sequence[tuple[str, Sequence[int]]]],
-    privacy: Privacy,
+    rows_of: Mapping[str, pa.Table], sources: Mapping[str, Source], privacy: Privacy
 ) -> dict[tuple[str, int], list[dict[str, str]]]:
     """The cells of each source row; a packed row is there once for each of its line items."""
-    wanted: dict[str, set[int]] = {}
-    for of_order in places:
-        for label, numbers in of_order:
-            wanted.setdefault(label, set()).update(numbers)
     found: dict[tuple[str, int], list[dict[str, str]]] = {}
-    for label, of_source in wanted.items():
-        details = sources[label].details
-        table = kept_rows.take_rows(folder, details["rows_file"], of_source)
-        columns = details["columns"]
-        for row in table.select([ROW, *columns]).to_pylist():
+    for label, rows in rows_of.items():
+        columns = sources[label].details["columns"]
+        for row in rows.select([ROW, *columns]).to_pylist():
             cells = {
                 name: privacy.cell(label, name, row[name])
                 for name in columns
