@@ -131,23 +131,8 @@ class Job:
         :raises SourceError: an export cannot be read.
         """
         from backfill.prepare.inspect.findings import inspect
-        from backfill.prepare.mapping import formats
-        from backfill.prepare.reading.sources import open_sources
 
-        imports = self._imports(exports, options)
-
-        def sources(paths: Sequence[Path]) -> Any:
-            return open_sources(
-                paths,
-                sheet=imports.sheet,
-                taken={},
-                knows=formats.header_score,
-                encoding=imports.encoding,
-                header_row=imports.header_row,
-            )
-
-        items = sources([imports.items]) if imports.items else ()
-        return inspect(sources(imports.exports), imports, items=items)
+        return inspect(self._imports(exports, options))
 
     def prepare(self, *exports: str | Path, **options: Unpack[ImportOptions]) -> PrepareResult:
         """Prepare every order of the exports exactly as a run would, and send nothing.

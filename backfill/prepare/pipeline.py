@@ -25,6 +25,7 @@ from backfill.prepare.decisions import decisions
 from backfill.prepare.draft import Draft, draft
 from backfill.prepare.drafting.by_source import Reading
 from backfill.prepare.fixed_rows import with_kept_rows
+from backfill.prepare.gathering import taken_rows
 from backfill.prepare.grouping.keys import KeyPlan
 from backfill.prepare.grouping.orders import take_once, whole_orders
 from backfill.prepare.lanes import ahead, behind
@@ -34,7 +35,7 @@ from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.reading.left_out import blank_rows, ignored_rows
 from backfill.prepare.settle import readings
 from backfill.prepare.sources import open_sources
-from backfill.prepare.survey import Surveyed, survey, taken_rows
+from backfill.prepare.survey import Surveyed, survey
 from backfill.prepare.validation.rules import (
     CHARGE_LEFT_OUT,
     IGNORED_ROW,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.fits import misfits
 from backfill.prepare.mapping.guess import Guess, guess
 from backfill.prepare.reading import sources as reading
+from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.reading.table import SourceReader, to_arrow
 from backfill.settings import ImportSettings
 
@@ -49,6 +51,24 @@ def open_sources(
     :raises MappingError: a column is missing, unknown or only guessed.
     :raises SourceError: a file cannot be read as a table.
     """
+    sources = map_sources(open_readers(settings, known, sha256), settings)
+    _require_customers(sources, settings)
+    _require_affiliates(sources, settings)
+    return sources
+
+
+def open_readers(
+    settings: ImportSettings,
+    known: Mapping[str, str] = MappingProxyType({}),
+    sha256: Callable[[Path], str] = sha256_of,
+) -> list[tuple[SourceReader, bool]]:
+    """A reader for each table of the exports, with whether it holds line items only.
+
+    :raises UsageError: no export is given, or there is no such file.
+    :raises SourceError: a file cannot be read as a table.
+    """
+    if not settings.exports:
+        raise UsageError("no export was given", hint="name the files to import")
     readers: list[tuple[SourceReader, bool]] = []
     for paths, items_only in ((settings.exports, False), ((settings.items,), True)):
         given = [path for path in paths if path is not None]
@@ -63,12 +83,7 @@ def open_sources(
                 header_row=settings.header_row,
             )
             readers += [(reader, items_only) for reader in found]
-    if not readers:
-        raise UsageError("no export was given", hint="name the files to import")
-    sources = map_sources(readers, settings)
-    _require_customers(sources, settings)
-    _require_affiliates(sources, settings)
-    return sources
+    return readers
 
 
 def map_sources(

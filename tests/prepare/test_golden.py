@@ -12,12 +12,14 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backfill import progress
+from backfill.prepare.inspect.findings import inspect
 from backfill.prepare.mapping import formats
 from backfill.prepare.pipeline import prepare
 from backfill.settings import ImportSettings
@@ -30,6 +32,8 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "magento": {"items": Path("magento-items.csv")},
     "online_retail": {"map": (("profile_name", "CustomerID"),)},
 }
+#: Decisions about rows that only a preparation groups into orders.
+COUNTED_LATER = ("rows without a key", "blank rows")
 
 
 @pytest.mark.parametrize("platform", formats.names())
@@ -39,20 +43,48 @@ def test_golden(platform: str) -> None:
     assert outcome(platform) == expected
 
 
-def outcome(platform: str) -> str:
-    """What a platform's export comes to: its orders with their bodies, and its problems."""
+@pytest.mark.parametrize("platform", formats.names())
+def test_inspect_finds_the_same_evidence(platform: str) -> None:
+    """Inspect shows each decision with the very counts and examples that a preparation stores."""
+    with _in_golden():
+        shown = inspect(settings(platform)).decisions
+    with _prepared(platform) as db:
+        rows = db.execute(
+            "SELECT what, source, column_name, value, settled_by, evidence FROM decisions"
+        )
+        stored = {row[:5]: json.loads(row[5]) for row in rows if row[0] not in COUNTED_LATER}
+    assert stored
+    assert stored == {
+        (one.what, one.source, one.column, one.value, one.settled_by): asdict(one.evidence)
+        for one in shown
+    }
+
+
+def settings(platform: str) -> ImportSettings:
+    """What is given to read a platform's export."""
     (export,) = (path.name for path in GOLDEN.glob(f"{platform}.*") if path.suffix != ".expected")
-    wanted = ImportSettings(
+    return ImportSettings(
         exports=(Path(export),),
         connect_id="A1",
         timezone="America/Denver",
         **SETTINGS.get(platform, {}),
     )
+
+
+def outcome(platform: str) -> str:
+    """What a platform's export comes to: its orders with their bodies, and its problems."""
+    with _prepared(platform) as db:
+        return "\n".join(_lines(db)) + "\n"
+
+
+@contextmanager
+def _prepared(platform: str) -> Iterator[sqlite3.Connection]:
     with _in_golden(), tempfile.TemporaryDirectory() as folder:
+        wanted = settings(platform)
         prepared = prepare(wanted, Path(folder), known={}, progress=progress.make("none"))
         path = prepared.incoming.finish({})
         with closing(sqlite3.connect(path)) as db:
-            return "\n".join(_lines(db)) + "\n"
+            yield db
 
 
 def _lines(db: sqlite3.Connection) -> Iterator[str]:

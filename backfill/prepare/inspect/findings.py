@@ -6,9 +6,8 @@ what it found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,30 +15,21 @@ import pyarrow as pa
 from backfill.checkpoint.decisions import Decision
 from backfill.errors import MappingError
 from backfill.prepare import convert
-from backfill.prepare.amounts.charges import Charge, ChargesLeftOut
-from backfill.prepare.amounts.roles import Settled, settle
-from backfill.prepare.amounts.sample import MoneySample
 from backfill.prepare.column_styles import (
-    Evidences,
     contradicted_cents,
     header_zone,
-    look_at_numbers,
-    moved,
 )
 from backfill.prepare.convert.cells import clean
 from backfill.prepare.decisions import decisions
+from backfill.prepare.gathering import Gathered, Gathering, has_totals, taken_rows
 from backfill.prepare.grouping.keyless import KeylessRows
+from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.completeness import lacks
-from backfill.prepare.mapping.entities import Entities
 from backfill.prepare.mapping.field_names import MUST_BE_DECIDED
 from backfill.prepare.mapping.guess import Guess
-from backfill.prepare.mapping.twins import Twins
-from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
-from backfill.prepare.sources import MappedSource, map_sources
-from backfill.prepare.validation.rules import IGNORED_ROW
-from backfill.prepare.validation.statuses import StatusCounts
-from backfill.prepare.validation.statuses import count as count_statuses
+from backfill.prepare.reading.table import SourceTable, to_arrow
+from backfill.prepare.sources import MappedSource, map_sources, open_readers
 from backfill.prepare.validation.statuses import settle as settle_statuses
 from backfill.settings import ImportSettings
 
@@ -62,13 +52,14 @@ class Phones:
         return self.bad > self.good
 
 
-@dataclass(slots=True)
-class Series:
-    """Sources with the same columns, which are read in the same way."""
+@dataclass(slots=True, kw_only=True)
+class Series(Gathered):
+    """Sources with the same columns, which are read in the same way.
+
+    Where no platform fits, the mapping is one with the guesses.
+    """
 
     format: formats.Format
-    mapping: fields.Mapping
-    """how they would be read; with the guesses, where no platform fits"""
     guesses: Mapping[str, Guess]
     """what nobody has mapped: the best guess, by field"""
     items_only: bool
@@ -90,18 +81,10 @@ class Series:
     field_samples: dict[str, list[str]] = field(default_factory=dict)
     column_samples: dict[str, list[str]] = field(default_factory=dict)
     """some values of each column of the export"""
-    times: dict[str, convert.TimeEvidence] = field(default_factory=dict)
-    statuses: StatusCounts = field(default_factory=dict)
-    numbers: Evidences = field(default_factory=dict)
     naive: str | None = None
     """a time with neither offset nor zone"""
     currencies: set[str] = field(default_factory=set)
     phones: Phones = field(default_factory=Phones)
-    amounts: Settled | None = None
-    """what the arithmetic of its orders proves"""
-    entities: Entities | None = None
-    charges: tuple[Charge, ...] = ()
-    """shipping, tax and discounts that are not in the totals"""
     refusals: list[MappingError] = field(default_factory=list)
     """what an import would be refused for, beside columns that are missing"""
 
@@ -183,92 +166,46 @@ class Inspection:
         )
 
 
-def inspect(
-    sources: Sequence[SourceReader],
-    settings: ImportSettings,
-    *,
-    items: Sequence[SourceReader] = (),
-) -> Inspection:
+def inspect(settings: ImportSettings) -> Inspection:
     """Read the exports from end to end and say what they are.
 
-    :param sources: the exports with the orders.
-    :param items: the exports with line items only (``--items``).
     :raises MappingError: an option or a mapping file names what is not there.
-    :raises SourceError: a source turns out to be damaged further down.
+    :raises SourceError: an export cannot be read, or turns out to be damaged further down.
     """
-    readers = [*((each, False) for each in sources), *((each, True) for each in items)]
-    found: dict[tuple[bool, tuple[str, ...]], Series] = {}
-    surveys: dict[tuple[bool, tuple[str, ...]], _Survey] = {}
-    mapped = map_sources(readers, settings, complete=False)
-    have_totals = any("total" in source.mapping.specs for source in mapped)
-    for source in mapped:
+    sources = map_sources(open_readers(settings), settings, complete=False)
+    have_totals, with_items = has_totals(sources), settings.items is not None
+    found: dict[tuple[bool, tuple[str, ...]], tuple[Series, Gathering]] = {}
+    for source in sources:
         reader = source.reader
         key = (source.items_only, reader.table.columns)
         if key not in found:
-            found[key] = _series(source, settings, with_items=bool(items))
-            surveys[key] = _Survey.of(source, have_totals)
-        series = found[key]
+            series = _series(source, settings, with_items=with_items)
+            found[key] = series, Gathering(series, source, have_totals=have_totals)
+        series, gathering = found[key]
         series.tables.append(reader.table)
         series.skipped = tuple(dict.fromkeys((*series.skipped, *reader.skipped_sheets)))
         for batch in map(to_arrow, reader.batches()):
+            gathering.add(batch)
             _look(series, batch, settings)
-            surveys[key].add(batch)
         series.read += reader.decisions
-    for key, series in found.items():
-        surveys[key].settle(series, settings)
-    return Inspection(tuple(found.values()), settings)
+    for series, gathering in found.values():
+        _settle(series, gathering, settings)
+    return Inspection(tuple(series for series, _ in found.values()), settings)
 
 
-class _Survey(NamedTuple):
-    """What must be known of all rows before anything is decided."""
-
-    sample: MoneySample
-    entities: Entities
-    charges: ChargesLeftOut
-    twins: Twins
-    have_totals: bool
-
-    @classmethod
-    def of(cls, source: MappedSource, have_totals: bool) -> _Survey:
-        mapping, table = source.mapping, source.reader.table
-        return cls(
-            MoneySample(mapping),
-            Entities.of(mapping),
-            ChargesLeftOut.of(mapping, table.columns, source.format.in_prices),
-            Twins.of(mapping, table.header, table.columns),
-            have_totals,
-        )
-
-    def add(self, batch: pa.Table) -> None:
-        self.sample.add(batch)
-        self.entities.add(batch)
-        self.twins.add(batch)
-        if not self.have_totals:
-            self.charges.add(batch)
-
-    def settle(self, series: Series, settings: ImportSettings) -> None:
-        """Decide about the series, or note why it would be refused."""
-        label = series.table.source
-        settled = settle(series.mapping, self.sample, label)
-        series.numbers = moved(series.numbers, series.mapping, settled.mapping)
-        series.amounts, series.mapping = settled, settled.mapping
-        series.entities = self.entities
-        series.charges = self.charges.charges(but=settled.roles.in_line_prices)
-        if settled.contradiction is not None:
-            series.refusals.append(settled.contradiction)
-        if (error := contradicted_cents(series.numbers, series.mapping, label)) is not None:
-            series.refusals.append(error)
-        try:
-            self.twins.check(label)
-        except MappingError as exc:
-            series.refusals.append(exc)
-        try:
-            settle_statuses([series], settings)
-        except MappingError as exc:
-            series.refusals.append(exc)
-        for name, spec in series.mapping.specs.items():
-            if name not in series.field_samples:  # the column was used for another field
-                series.field_samples[name] = series.column_samples.get(str(spec), [])
+def _settle(series: Series, gathering: Gathering, settings: ImportSettings) -> None:
+    """Decide about the series, or note why it would be refused."""
+    label = series.table.source
+    series.refusals += gathering.settle(label)
+    if (error := contradicted_cents(series.numbers, series.mapping, label)) is not None:
+        series.refusals.append(error)
+    try:
+        settle_statuses([series], settings)
+    except MappingError as exc:
+        series.refusals.append(exc)
+    for name, spec in series.mapping.specs.items():
+        if name not in series.field_samples:  # the column was used for another field
+            series.field_samples[name] = series.column_samples.get(str(spec), [])
 
 
 def _series(source: MappedSource, settings: ImportSettings, *, with_items: bool) -> Series:
@@ -284,12 +221,12 @@ def _series(source: MappedSource, settings: ImportSettings, *, with_items: bool)
 
 
 def _look(series: Series, batch: pa.Table, settings: ImportSettings) -> None:
-    """Count a batch's rows, and keep what its columns show."""
+    """Count a batch's rows, and keep what its columns show, beside the evidence."""
     rows = fields.apply(series.mapping, batch)
     series.rows += batch.num_rows
     for found in rows["flag"].drop_null().value_counts().to_pylist():
         series.flags[found["values"]] = series.flags.get(found["values"], 0) + found["counts"]
-    taken = rows.filter(_taken(rows)).combine_chunks()
+    taken = taken_rows(rows)[0].combine_chunks()
     keys = pa.chunked_array([series.keys, *taken["reference_id"].chunks], pa.string())
     series.keys = keys.unique().drop_null()
     filled = [taken[name].is_valid().to_numpy() for name in fields.LINE_FIELDS]
@@ -298,8 +235,7 @@ def _look(series: Series, batch: pa.Table, settings: ImportSettings) -> None:
         _keep_samples(series.field_samples.setdefault(name, []), taken[name])
     for name, samples in series.column_samples.items():
         if len(samples) < SAMPLES:
-            _keep_samples(samples, pa.chunked_array([clean(_array(batch, name))]))
-    count_statuses(series.statuses, series.mapping, taken)
+            _keep_samples(samples, pa.chunked_array([clean(one_array(batch[name]))]))
     _look_at_values(series, taken, settings)
 
 
@@ -308,15 +244,12 @@ def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) ->
     for name in fields.TIME_FIELDS:
         if name not in series.mapping.specs:
             continue
-        seen = convert.survey_times(_array(rows, name))
-        series.times[name] = series.times[name] | seen if name in series.times else seen
         if series.naive is None and header_zone(name, series.mapping) is None:
             series.naive = _first_naive(some, name, series.times[name], settings)
     if not series.phones.bad + series.phones.good:
         _try_phones(series.phones, some, settings.region)
-    look_at_numbers(series.numbers, series.mapping, rows)
     for name in fields.MONEY_FIELDS:
-        named = convert.money_currency(_array(some, name))
+        named = convert.money_currency(one_array(some[name]))
         series.currencies.update(named.drop_null().unique().to_pylist())
     series.currencies.update(
         code.upper() for code in rows["currency"].drop_null().unique().to_pylist()
@@ -324,8 +257,8 @@ def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) ->
 
 
 def _try_phones(phones: Phones, rows: pa.Table, region: str) -> None:
-    text = _array(rows, "profile_phone_number")
-    read = convert.phones(text, region, _array(rows, fields.COUNTRY))
+    text = one_array(rows["profile_phone_number"])
+    read = convert.phones(text, region, one_array(rows[fields.COUNTRY]))
     phones.good = len(read.values) - read.values.null_count
     bad = text.filter(read.bad)
     phones.bad = len(bad)
@@ -335,21 +268,13 @@ def _try_phones(phones: Phones, rows: pa.Table, region: str) -> None:
 def _first_naive(
     rows: pa.Table, name: str, evidence: convert.TimeEvidence, settings: ImportSettings
 ) -> str | None:
-    text = _array(rows, name)
-    zones = _array(rows, fields.ZONE) if fields.ZONE in rows.column_names else None
+    text = one_array(rows[name])
+    zones = one_array(rows[fields.ZONE]) if fields.ZONE in rows.column_names else None
     if zones is not None and zones.null_count == len(zones):
         zones = None
     read = convert.times(text, evidence.settle(settings.date_order), settings.timezone, zones)
     found = text.filter(read.naive)
     return found[0].as_py() if len(found) else None
-
-
-def _taken(rows: pa.Table) -> pa.Array:
-    """Which rows belong to orders."""
-    if rows["flag"].null_count == rows.num_rows:
-        return pa.array(np.ones(rows.num_rows, dtype=bool))
-    flags = rows["flag"].to_numpy()
-    return pa.array(flags != IGNORED_ROW)
 
 
 def _keep_samples(samples: list[str], values: pa.ChunkedArray) -> None:
@@ -358,8 +283,3 @@ def _keep_samples(samples: list[str], values: pa.ChunkedArray) -> None:
         for value in values.drop_null().unique().slice(0, 2 * SAMPLES).to_pylist():
             if value not in samples and len(samples) < SAMPLES:
                 samples.append(value)
-
-
-def _array(rows: pa.Table, name: str) -> pa.Array:
-    column = rows[name]
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -60,20 +60,14 @@ class Twins:
                 if len(differ):
                     self._rows[name, column] = batch["_row"][int(differ[0])].as_py()
 
-    def check(self, label: str) -> None:
-        """Refuse a source with twins that differ.
-
-        :raises MappingError: nothing says which of them is meant.
-        """
+    def contradiction(self, label: str) -> MappingError | None:
+        """That twins differ, and nothing says which of them is meant."""
         for (name, column), row in self._rows.items():
             same = [column, *self.others[name, column]]
-            raise MappingError(
+            return MappingError(
                 f"{label}: {len(same)} columns are called {column!r}, and they differ, first in "
                 f"row {row}",
                 hint="say which one it is: "
                 + " or ".join(f"--map {shlex.quote(f'{name}={each}')}" for each in same),
             )
-
-
-def _cells(batch: pa.Table, name: str) -> pa.StringArray:
-    return pc.fill_null(clean(batch[name].combine_chunks()), "")
+        return None

@@ -15,8 +15,7 @@ from backfill.checkpoint.decisions import SettledBy
 from backfill.errors import MappingError
 from backfill.prepare.inspect.findings import Inspection, inspect
 from backfill.prepare.inspect.text import mapping_text, render
-from backfill.prepare.mapping import fields, formats
-from backfill.prepare.reading.sources import open_sources
+from backfill.prepare.mapping import fields
 from backfill.settings import ImportSettings
 from tests.places import EXPORTS
 
@@ -35,13 +34,7 @@ A2;05/05/2021;王小明;eve@example.de;Milch;1;1.200,00 €;\x1b[31mrot
 
 def inspected(path: Path | Sequence[Path], **settings: Any) -> Inspection:
     paths = [path] if isinstance(path, Path) else list(path)
-    wanted = ImportSettings(exports=tuple(paths), **settings)
-
-    def opened(paths: Sequence[Path]) -> Any:
-        return open_sources(paths, sheet=wanted.sheet, taken={}, knows=formats.header_score)
-
-    items = opened([wanted.items]) if wanted.items else ()
-    return inspect(opened(paths), wanted, items=items)
+    return inspect(ImportSettings(exports=tuple(paths), **settings))
 
 
 def written(tmp_path: Path, text: str, name: str = "orders.csv") -> Path:
