@@ -19,6 +19,8 @@ from backfill.prepare.amounts.roles import propose
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.fits import misfits
 from backfill.prepare.mapping.guess import Guess, guess
+from backfill.prepare.mapping.status_columns import with_status_columns
+from backfill.prepare.mapping.statuses import STATUS_FIELDS
 from backfill.prepare.reading import sources as reading
 from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.reading.table import SourceReader, to_arrow
@@ -140,6 +142,8 @@ def _map_source(
         if rows is not None:
             as_guessed = build(guesses=guesses, accept_guesses=True, complete=False)
             guesses = propose(guesses, as_guessed, rows)
+    elif settings.mapping is None:
+        guesses = _missed(reader, format, build(complete=False), settings)
     mapping = build(
         guesses=guesses,
         accept_guesses=settings.accept_guesses or not complete,
@@ -148,19 +152,45 @@ def _map_source(
     return MappedSource(reader, format, mapping, guesses, items_only)
 
 
+def _missed(
+    reader: SourceReader,
+    format: formats.Format,
+    mapping: fields.Mapping,
+    settings: ImportSettings,
+) -> dict[str, Guess]:
+    """What a platform's columns say and this export has in columns of other names, if anything."""
+    without_status = not any(each in mapping.specs for each in STATUS_FIELDS)
+    missed = {each for each in format.fields if each not in mapping.specs}
+    if not (missed or without_status):
+        return {}
+    rows = next(map(to_arrow, reader.batches()), None)
+    used = {column for spec in mapping.specs.values() for column in spec.columns}
+    used |= {each.column for rule in mapping.rows for each in rule.when if each.column}
+    if mapping.packed is not None:
+        used.update(mapping.packed.columns)
+    found = _guesses(reader, rows, (), settings, used)
+    wanted = missed | (set(STATUS_FIELDS) if without_status else set())
+    return {each: guess for each, guess in found.items() if each in wanted}
+
+
 def _guesses(
     reader: SourceReader,
     rows: pa.Table | None,
     unfit: Collection[str],
     settings: ImportSettings,
+    used: Collection[str] = (),
 ) -> dict[str, Guess]:
-    """The likeliest columns by name and value."""
+    """The likeliest columns by name and value.
+
+    :param used: columns that the platform takes.
+    """
     taken = {spec.strip() for _, spec in settings.map}
+    columns = [column for column in reader.table.columns if column not in unfit]
     free = [
         column
         for column in reader.table.columns
         if (column not in fields.FIELDS or column in unfit)
-        and column not in (*formats.MENDED_COLUMNS, *taken)
+        and column not in (*formats.MENDED_COLUMNS, *taken, *used)
     ]
     if not free:
         return {}
@@ -168,6 +198,9 @@ def _guesses(
     if key is None and "reference_id" in reader.table.columns:
         key = "reference_id"
     found = guess(free, rows, key)
+    if rows is not None:
+        mapped = [*(field.strip() for field, spec in settings.map if spec.strip()), *columns]
+        found = with_status_columns(found, rows, free, mapped)
     if (
         rows is not None
         and "currency" in found

@@ -18,6 +18,9 @@ from typing import Final
 _WORDS: Final = Path(__file__).parent / "statuses.toml"
 _FILLERS: Final = "fillers"
 
+#: Answers to a question that the column's name asks.
+_YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "oui", "si", "sim"})
+_NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee"})
 #: The fields of status columns, by what they speak of: the order, its payment, shipping, refund.
 STATUS_FIELDS: Final = ("status", "payment_status", "fulfilment_status", "refund_status")
 FULFILMENT: Final = "fulfilment_status"
@@ -59,6 +62,20 @@ def meaning_of(value: str) -> Meaning | None:
     if found is None:
         found = table.get("".join(word for word in _words(value) if word not in _fillers()))
     return found
+
+
+def meaning_in(column: str, value: str) -> Meaning | None:
+    """What a value means in a column of that name: "yes" below "Refunded?" is refunded."""
+    meaning = meaning_of(value)
+    if meaning is not None:
+        return meaning
+    asked = meaning_of(column)
+    key = status_key(value)
+    if asked is None or asked is Meaning.UNCLEAR:
+        return None
+    if key in _YES:
+        return asked
+    return Meaning.IMPORT if key in _NO and asked is not Meaning.IMPORT else None
 
 
 def at_fulfilment(meaning: Meaning | None) -> Meaning:

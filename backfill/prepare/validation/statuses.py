@@ -23,7 +23,7 @@ from backfill.prepare.mapping.statuses import (
     STATUS_FIELDS,
     Meaning,
     at_fulfilment,
-    meaning_of,
+    meaning_in,
     status_key,
 )
 from backfill.prepare.reading.table import SourceTable
@@ -92,10 +92,11 @@ def statuses(source: ReadStatuses, settings: ImportSettings) -> list[Status]:
     own = SettledBy.PLATFORM if settings.mapping is None else SettledBy.MAPPING
     found = []
     for field, counts in source.statuses.items():
+        column = source.mapping.column_of(field)
         for value, (rows, first) in sorted(counts.items(), key=lambda each: -each[1][0]):
             key = status_key(value)
             settled_by = SettledBy.DEFAULT
-            meaning = meaning_of(value)
+            meaning = meaning_in(column, value)
             if key in source.mapping.statuses:
                 meaning, settled_by = source.mapping.statuses[key], own
             if field == FULFILMENT:
