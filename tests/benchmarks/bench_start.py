@@ -14,7 +14,7 @@ from tests.benchmarks.harness import Bench, Contender, Table, alternate, backfil
 
 
 def tables(bench: Bench) -> Iterator[Table]:
-    """``--help`` beside an empty Python, and a job that is done already."""
+    """``--help`` and a small dry run beside the least they could take, and a job that is done."""
     yield comparison(
         "start-up",
         alternate(
@@ -26,7 +26,26 @@ def tables(bench: Bench) -> Iterator[Table]:
         ),
         against="python -c pass",
     )
+    yield small_dry_run(bench)
     yield finished_job(bench)
+
+
+def small_dry_run(bench: Bench) -> Table:
+    """A dry run of 100 lines: nearly all of it is start-up. Repeated, since it is short."""
+    export = bench.export(100)
+    return comparison(
+        "a dry run of 100 lines",
+        alternate(
+            (
+                Contender("import pandas", lambda: [sys.executable, "-c", "import pandas"]),
+                Contender(
+                    "validate", lambda: backfill("validate", export, "--job", bench.fresh("small"))
+                ),
+            ),
+            bench.repeats * 4,
+        ),
+        against="import pandas",
+    )
 
 
 def finished_job(bench: Bench) -> Table:

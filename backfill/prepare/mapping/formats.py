@@ -173,12 +173,14 @@ def header_score(columns: Sequence[str]) -> float:
     Below 0.5 it is half the share of its cells that are names columns have.
     """
     keys = [key for key in map(column_key, columns) if key]
-    if not keys:
-        return 0.0
-    every = (by_name(GENERIC), *platforms())
-    best = max(max(each.score(frozenset(keys)) for each in every), _likeness(columns))
+    all_keys = frozenset(keys)
+    # The contract's own names go first: they need no platform's file to be read.
+    if by_name(GENERIC).score(all_keys) or any(each.score(all_keys) for each in platforms()):
+        return 1.0
     known = sum(key in _known_keys() for key in keys)
-    return min(1.0, best) or 0.5 * known / len(keys)
+    if not known:  # as in a row of data
+        return 0.0
+    return _likeness(columns) or 0.5 * known / len(keys)
 
 
 def _likeness(columns: Sequence[str]) -> float:

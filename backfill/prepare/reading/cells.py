@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import compress
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,10 @@ import pyarrow.compute as pc
 
 _EPOCH_YEAR = 1899
 """A time of day without a date is on the last day of this year, in some files."""
+_SECOND = 1_000_000
+"""In the ticks of a timestamp, which are microseconds."""
+_FIRST_DAY = (datetime(_EPOCH_YEAR + 1, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+"""As ticks: what is before it has no date."""
 
 
 def as_text(cells: Sequence[Any]) -> tuple[pa.Array, int]:
@@ -28,20 +33,36 @@ def as_text(cells: Sequence[Any]) -> tuple[pa.Array, int]:
         falses = sum(cell is False for cell in cells)
         cells = ["" if cell is False else cell for cell in cells]
         kinds = {*kinds, str} - {bool}
-    if kinds <= {str}:
-        texts = pa.array(cells, pa.string())
-    elif kinds == {int}:
-        texts = pc.cast(pa.array(cells, pa.int64()), pa.string())
-    elif len(kinds) == 1:
-        texts = pa.array(list(map(_TEXTS.get(kinds.pop(), str), cells)), pa.string())
-    else:
-        texts = pa.array([_TEXTS.get(type(cell), str)(cell) for cell in cells], pa.string())
+    texts = pa.array([cell if type(cell) is str else None for cell in cells], pa.string())
+    for kind in kinds - {str}:  # mostly a header, and one kind below it
+        of_kind = [type(cell) is kind for cell in cells]
+        converted = _texts_of(kind, list(compress(cells, of_kind)))
+        texts = pc.replace_with_mask(texts, pa.array(of_kind), converted)
     return pc.if_else(pc.equal(texts, ""), None, texts), falses
+
+
+def _texts_of(kind: type, cells: Sequence[Any]) -> pa.Array:
+    """The texts of cells of one kind."""
+    if kind is datetime:
+        return _of_datetimes(cells)
+    return pa.array(list(map(_TEXTS.get(kind, str), cells)), pa.string())
 
 
 def _of_float(number: float) -> str:
     text = repr(number)
     return text if "e" not in text else format(Decimal(text), "f")
+
+
+def _of_datetimes(cells: Sequence[datetime]) -> pa.Array:
+    """What :func:`_of_datetime` makes of each, for all of them at once where they have a date and
+    no fraction of a second."""
+    moments = pa.array(cells, pa.timestamp("us"))
+    ticks = moments.view(pa.int64()).to_numpy()
+    if ticks.min() < _FIRST_DAY or (ticks % _SECOND).any():
+        return pa.array(list(map(_of_datetime, cells)), pa.string())
+    texts = pc.cast(pc.cast(moments, pa.timestamp("s")), pa.string())
+    days = pc.utf8_slice_codeunits(texts, 0, 10)
+    return pc.if_else(pc.ends_with(texts, " 00:00:00"), days, texts)
 
 
 def _of_datetime(moment: datetime) -> str:
@@ -69,9 +90,7 @@ def _trimmed(text: str) -> str:
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
     bool: lambda truth: "true" if truth else "false",
-    int: str,
     float: _of_float,
-    datetime: _of_datetime,
     date: date.isoformat,
     time: _of_time,
     timedelta: _of_duration,

@@ -63,6 +63,8 @@ def find_header(
         if filled[index] > 1:  # one cell is a title: no order fits into a single column
             cells = [cell.strip() for cell in rows[index]]
             scores[index] = knows(cells) * min(1.0, filled[index] / usual)
+            if scores[index] == 1.0:
+                break  # no row further down can be surer
     best = max(candidates, key=lambda index: scores[index])
     if scores[best] >= _KNOWN:
         return _header(rows, _uppermost(rows, candidates, scores, best), scores[best])
