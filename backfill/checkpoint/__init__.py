@@ -29,6 +29,8 @@ from backfill.checkpoint.connection import now
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
+    IN_SHOUT,
+    NOT_CREATED,
     ORDER_COLUMNS,
     PROBLEM_COLUMNS,
     PURGED,
@@ -41,10 +43,13 @@ from backfill.checkpoint.schema import (
     Source,
     State,
     WireRule,
+    as_sql,
 )
 from backfill.checkpoint.store import Checkpoint
 
 __all__ = [
+    "IN_SHOUT",
+    "NOT_CREATED",
     "ORDER_COLUMNS",
     "PROBLEM_COLUMNS",
     "PURGED",
@@ -63,5 +68,6 @@ __all__ = [
     "WireRule",
     "addresses",
     "adopt",
+    "as_sql",
     "now",
 ]

@@ -25,16 +25,17 @@ from backfill.checkpoint.connection import storage_errors
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
     CHANGE_COLUMNS,
+    NOT_CREATED,
     ORDER_COLUMNS,
     PROBLEM_COLUMNS,
     REPLACEABLE,
     Adopted,
+    as_sql,
 )
 from backfill.checkpoint.store import Checkpoint
 from backfill.job_folder.files import CHECKPOINT, INCOMING
 
-_REPLACEABLE = ", ".join(f"'{state}'" for state in REPLACEABLE)
-_NOT_GOING = "'failed', 'skipped', 'rejected'"
+_REPLACEABLE = as_sql(REPLACEABLE)
 _NEVER_SENT = "'pending', 'skipped', 'rejected'"
 
 # Each incoming order beside the job's order of the same key (or, without a key, of the same rows).
@@ -152,8 +153,8 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
                 came_from.pop((source, row), None)
     mended = set(came_from.values())
     left_over = db.execute(
-        f"SELECT id, source_file, source_rows FROM main.orders WHERE state IN ({_NOT_GOING})"
-        " AND id NOT IN (SELECT id FROM matched)"
+        "SELECT id, source_file, source_rows FROM main.orders"
+        f" WHERE state IN ({as_sql(NOT_CREATED)}) AND id NOT IN (SELECT id FROM matched)"
     ).fetchall()
     labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
     for order, source_file, source_rows in left_over:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -23,8 +24,17 @@ class State(StrEnum):
     UNDONE = "undone"
 
 
+#: In Shout, as far as the checkpoint knows.
+IN_SHOUT = (State.CREATED, State.EXISTING)
+#: Will not be created as things stand.
+NOT_CREATED = (State.REJECTED, State.SKIPPED, State.FAILED)
 #: Not known to be in Shout and not in doubt: a later import may replace these.
 REPLACEABLE = (State.REJECTED, State.SKIPPED, State.PENDING, State.FAILED, State.UNDONE)
+
+
+def as_sql(states: Iterable[State]) -> str:
+    """States as they stand between the brackets of SQL's ``IN ()``."""
+    return ", ".join(f"'{state}'" for state in states)
 
 
 class WireRule(StrEnum):

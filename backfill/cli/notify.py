@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from backfill.cli.command import TO_SHOUT, Command, job, settings
 from backfill.cli.terminal import (
     DONE,
-    SOME_DID_NOT_GO,
+    INCOMPLETE,
     confirmation,
     job_of,
     listed,
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     result = job.notify(**notice, confirm=confirmation(plan_lines))
     print("\n".join(lines(result, job.folder)))
-    return SOME_DID_NOT_GO if _in_doubt(result) or _refused(result) else DONE
+    return INCOMPLETE if _in_doubt(result) or _refused(result) else DONE
 
 
 def read_template(message: str | None, file: Path | None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backfill.cli.command import Command, exports, settings
 from backfill.cli.on_finish import with_on_finish
 from backfill.cli.terminal import (
-    SOME_DID_NOT_GO,
+    INCOMPLETE,
     confirmation,
     exit_code,
     given,
@@ -63,7 +63,7 @@ def show(result: RunResult, folder: Path) -> int:
     before = [*lines_of_changes(result.prepared), *lines_of_sending(result)]
     print_summary(result.figures, folder, before)
     not_updated = result.updated.left if result.updated else 0
-    return SOME_DID_NOT_GO if not_updated else exit_code(result.states)
+    return INCOMPLETE if not_updated else exit_code(result.states)
 
 
 def lines_of_sending(result: RunResult) -> Iterator[str]:
@@ -134,8 +134,8 @@ def send_lines(plan: SendPlan) -> Iterator[str]:
         yield f"  later      {plan.later:,} stay pending"
     if plan.undone:
         yield f"  again      {plan.undone:,} were undone before (--leave-undone leaves them out)"
-    for state, orders in plan.not_going.items():
-        yield f"  not going  {orders:,} {state.value}"
+    for state, orders in plan.not_created.items():
+        yield f"  left out   {orders:,} {state.value}"
 
 
 COMMAND = Command(

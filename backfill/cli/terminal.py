@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backfill.settings import sources
 
 DONE = 0
-SOME_DID_NOT_GO = 3
+INCOMPLETE = 3
 
 #: Settings of the job or of the command itself, which the methods of a job do not take.
 _NOT_OF_A_METHOD = ("job", "config", "progress", "verbose", "on_finish")
@@ -104,14 +104,10 @@ def listed(lines: Iterable[str], most: int = 10) -> Iterator[str]:
 
 
 def exit_code(states: Mapping[State, int]) -> int:
-    """3 where some orders did not go, else 0."""
-    return SOME_DID_NOT_GO if any(states[state] for state in _not_going()) else DONE
+    """3 where some orders were not created, else 0."""
+    from backfill.checkpoint import NOT_CREATED
 
-
-def _not_going() -> Sequence[State]:
-    from backfill.checkpoint import State
-
-    return (State.REJECTED, State.FAILED, State.SKIPPED)
+    return INCOMPLETE if any(states[state] for state in NOT_CREATED) else DONE
 
 
 def checked(args: argparse.Namespace, name: str, check: Callable[[str], Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from backfill.cli.command import TO_SHOUT, Command, job, settings
 from backfill.cli.terminal import (
     DONE,
-    SOME_DID_NOT_GO,
+    INCOMPLETE,
     confirmation,
     job_of,
     listed,
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         account=args.account, since=args.since, confirm=confirmation(plan_lines), **options_of(args)
     )
     print("\n".join(lines(result, job.folder)))
-    return SOME_DID_NOT_GO if result.stay or result.maybe_not_ours else DONE
+    return INCOMPLETE if result.stay or result.maybe_not_ours else DONE
 
 
 def plan_lines(plan: UndoPlan) -> Iterator[str]:

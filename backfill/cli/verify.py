@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backfill.cli.command import TO_SHOUT, Command, job, settings
-from backfill.cli.terminal import DONE, SOME_DID_NOT_GO, job_of, options_of
+from backfill.cli.terminal import DONE, INCOMPLETE, job_of, options_of
 from backfill.job_folder.files import VERIFY
 from backfill.settings.declared import API
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     job = job_of(args)
     result = job.verify(sample=args.sample, **options_of(args))
     print("\n".join(lines(result, job.folder)))
-    return DONE if result.all_equal else SOME_DID_NOT_GO
+    return DONE if result.all_equal else INCOMPLETE
 
 
 def lines(result: VerifyResult, folder: Path) -> Iterator[str]:

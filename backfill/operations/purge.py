@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from backfill.checkpoint import PURGED, Checkpoint, State, now
+from backfill.checkpoint import NOT_CREATED, PURGED, Checkpoint, State, now
 from backfill.checkpoint.connection import storage_errors
 from backfill.confirmation import Confirm, Plan, require
 from backfill.errors import UsageError
@@ -66,7 +66,7 @@ def purge(
             confirm_with=folder.resolve().name,
             folder=folder,
             files=names,
-            not_created=counts[State.REJECTED] + counts[State.FAILED] + counts[State.SKIPPED],
+            not_created=sum(counts[state] for state in NOT_CREATED),
         )
         require(plan, confirm)
     with progress.stage("purging", total=None, unit="files"):

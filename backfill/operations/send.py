@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from backfill.checkpoint import Checkpoint, State
+from backfill.checkpoint import NOT_CREATED, Checkpoint, State
 from backfill.confirmation import Confirm, Plan, require_for_shout
 from backfill.errors import SafetyStop
 from backfill.operations.retry import UNDONE, count_undone, put_back_undone
@@ -44,7 +44,7 @@ class SendPlan(Plan):
     """orders that stay pending, because they are not chosen or above the limit"""
     undone: int
     """orders that an undo had deleted, and that become pending again"""
-    not_going: Mapping[State, int]
+    not_created: Mapping[State, int]
     """orders that are not sent, by state"""
 
 
@@ -144,11 +144,7 @@ def plan(checkpoint: Checkpoint, host: str, limit: int | None, undone: int) -> S
         last_day=last,
         later=counts[State.PENDING] + counts[State.SENDING] + undone - orders,
         undone=undone,
-        not_going={
-            state: counts[state]
-            for state in (State.REJECTED, State.SKIPPED, State.FAILED)
-            if counts[state]
-        },
+        not_created={state: counts[state] for state in NOT_CREATED if counts[state]},
     )
 
 

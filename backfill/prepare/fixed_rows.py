@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.checkpoint import Checkpoint, Source, addresses
+from backfill.checkpoint import NOT_CREATED, Checkpoint, Source, addresses, as_sql
 from backfill.checkpoint.decisions import Decision
 from backfill.job_folder import kept_rows
 from backfill.job_folder.files import CHECKPOINT, has_job
@@ -85,7 +85,7 @@ def _rows_of_orders(
     """The rows of every order that a fixed row names or comes from, with the order's key."""
     orders = checkpoint.query(
         "SELECT reference_id, source_file, source_rows, 0 FROM orders"
-        " WHERE state IN ('rejected', 'failed', 'skipped') AND reference_id NOT NULL"
+        f" WHERE state IN ({as_sql(NOT_CREATED)}) AND reference_id NOT NULL"
     ).fetchall()
     wanted = [prefix + key for key in sorted(fixed.keys)]
     for start in range(0, len(wanted), _KEYS_AT_ONCE):

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backfill.checkpoint import Activity, Checkpoint, Source, State
+from backfill.checkpoint import IN_SHOUT, NOT_CREATED, Activity, Checkpoint, Source, State, as_sql
 from backfill.checkpoint.decisions import Decision, decisions
 from backfill.report.books import Books, read_books
 from backfill.report.tallies import Account, Bar, Tally, combined, read_tallies
@@ -19,12 +19,8 @@ from backfill.report.tallies import Account, Bar, Tally, combined, read_tallies
 Rules = Mapping[str, Mapping[str, str]]
 """What ``meta`` remembers of each rule: its severity, title and remedy."""
 
-#: In Shout, as far as the checkpoint knows.
-IN_SHOUT = (State.CREATED, State.EXISTING)
 #: Was handed to the network at some time.
 SENT = (*IN_SHOUT, State.SENDING, State.FAILED, State.UNDONE)
-#: Will not be sent as things stand.
-NOT_GOING = (State.REJECTED, State.SKIPPED, State.FAILED)
 #: Problems that are shown one by one; the rest is counted, and listed in ``rejected_rows.csv``.
 PROBLEMS_SHOWN = 2000
 EXAMPLES = 5
@@ -189,14 +185,13 @@ def _one(checkpoint: Checkpoint, sql: str) -> int:
 
 def _failures(checkpoint: Checkpoint, rules: Rules) -> list[Failure]:
     # What Shout answered is kept word by word; a rule has one text for all its orders.
-    places = ", ".join("?" * len(NOT_GOING))
     rows = checkpoint.query(
         "SELECT state, rule,"
         " CASE WHEN state <> 'rejected' OR rule IS NULL THEN reason END AS answer,"
         " count(*) AS orders, coalesce(sum(total_cents), 0)"
-        f" FROM orders WHERE state IN ({places}) GROUP BY state, rule, answer"
+        f" FROM orders WHERE state IN ({as_sql(NOT_CREATED)}) GROUP BY state, rule, answer"
         " ORDER BY orders DESC, rule, answer LIMIT ?",
-        (*NOT_GOING, FAILURES_SHOWN),
+        (FAILURES_SHOWN,),
     )
     return [
         Failure(

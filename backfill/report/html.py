@@ -20,12 +20,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from backfill.checkpoint import Activity, Checkpoint, Source, State
+from backfill.checkpoint import IN_SHOUT, NOT_CREATED, Activity, Checkpoint, Source, State
 from backfill.checkpoint.decisions import Evidence
 from backfill.job_folder.files import REPORT_PAGE
 from backfill.job_folder.replacing import replacing
 from backfill.report import wording
-from backfill.report.figures import IN_SHOUT, NOT_GOING, PROBLEMS_SHOWN, Figures
+from backfill.report.figures import PROBLEMS_SHOWN, Figures
 from backfill.report.masking import Privacy
 from backfill.report.samples import samples
 from backfill.report.tallies import Account, Tally, combined
@@ -60,7 +60,7 @@ class Row:
 
     @property
     def not_going(self) -> int:
-        return self.tally.count(*NOT_GOING)
+        return self.tally.count(*NOT_CREATED)
 
     @property
     def going(self) -> int:
@@ -164,7 +164,7 @@ def _static(names: Iterable[str]) -> Markup:
 def _tone(figures: Figures) -> str:
     """How the verdict looks: ``good``, ``mixed`` or ``bad``."""
     overall = figures.overall
-    not_going = overall.count(*NOT_GOING)
+    not_going = overall.count(*NOT_CREATED)
     if not overall.total or not_going == overall.total:
         return "bad"
     return "mixed" if not_going or overall.count(State.SENDING) else "good"
@@ -332,8 +332,8 @@ def _charts(figures: Figures) -> dict[str, Any]:
                 "month": row.month,
                 "going": row.going,
                 "stopped": row.not_going,
-                "money": round((row.tally.all_cents - row.tally.money(*NOT_GOING)) / 100, 2),
-                "lost": round(row.tally.money(*NOT_GOING) / 100, 2),
+                "money": round((row.tally.all_cents - row.tally.money(*NOT_CREATED)) / 100, 2),
+                "lost": round(row.tally.money(*NOT_CREATED) / 100, 2),
             }
             for row in _months(figures)
             if first <= row.month <= last

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import State
+from backfill.checkpoint import IN_SHOUT, State
 from backfill.checkpoint.decisions import Decision
 from backfill.job_folder.files import REPORT_JSON
 from backfill.job_folder.replacing import replacing
-from backfill.report.figures import IN_SHOUT, Figures, Issue
+from backfill.report.figures import Figures, Issue
 from backfill.report.masking import Privacy
 from backfill.report.tallies import Tally
 

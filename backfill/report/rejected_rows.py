@@ -17,11 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backfill.checkpoint import Checkpoint, Source, addresses
+from backfill.checkpoint import NOT_CREATED, Checkpoint, Source, addresses, as_sql
 from backfill.job_folder.files import MORE_REJECTED_ROWS, REJECTED_ROWS
 from backfill.job_folder.kept_rows import ROW
 from backfill.job_folder.replacing import replacing
-from backfill.report.figures import NOT_GOING
 from backfill.report.source_rows import rows_of
 
 #: What is added to the source's own columns.
@@ -73,11 +72,9 @@ def _numbered(folder: Path, number: int) -> Path:
 def _marks(checkpoint: Checkpoint, sources: Sequence[Source]) -> dict[str, Marks]:
     """By source, the rows of orders that did not go, then the rows that belong to no order."""
     marks = {source.source: Marks() for source in sources}
-    places = ", ".join("?" * len(NOT_GOING))
     orders = checkpoint.query(
         "SELECT source_file, source_rows, rule, reason FROM orders"
-        f" WHERE state IN ({places}) ORDER BY id",
-        NOT_GOING,
+        f" WHERE state IN ({as_sql(NOT_CREATED)}) ORDER BY id"
     )
     for source_file, source_rows, rule, reason in orders:
         for label, rows in addresses(source_file, source_rows, marks):

@@ -6,9 +6,9 @@ import re
 from math import ceil
 from pathlib import Path
 
-from backfill.checkpoint import State
+from backfill.checkpoint import IN_SHOUT, State
 from backfill.job_folder.files import REJECTED_ROWS
-from backfill.report.figures import IN_SHOUT, Figures
+from backfill.report.figures import Figures
 from backfill.settings import RunSettings
 
 #: The default of --max-rejected, which a run without the option keeps to.
