@@ -141,7 +141,10 @@ def draft(
         phone=convert.phones(
             texts["profile_phone_number"].values,
             settings.region,
-            resolve.text(fields.COUNTRY).values,
+            convert.home_countries(
+                resolve.text(fields.COUNTRY).values,
+                texts["profile_shipping_address_raw"].values,
+            ),
         ),
         total=total,
         refunded=refunded,

@@ -196,6 +196,21 @@ def test_a_phone_is_at_home_in_the_country_of_its_order(tmp_path: Path) -> None:
     assert "bad_phone" in found.rules
 
 
+def test_a_phone_is_at_home_in_the_country_that_ends_its_address(tmp_path: Path) -> None:
+    """Ten digits of Guadalajara are no number in New Jersey."""
+    export = tmp_path / "orders.csv"
+    export.write_text(
+        "reference_id,created_at,profile_name,profile_phone_number,profile_shipping_address_raw,"
+        "total,item_name,item_price\n"
+        'N-1,2022-01-13,Ana,3312345678,"Calle Roble 4, 44100 Guadalajara, Mexico",5.00,Taza,5.00\n'
+        'N-2,2022-01-13,Bo,(801) 555-6788,"4 Mill Rd, Provo, UT 84606",5.00,Mug,5.00\n',
+        encoding="utf-8",
+    )
+    bodies = prepared(export).bodies
+    assert bodies["N-1"]["profile_phone_number"] == "+523312345678"
+    assert bodies["N-2"]["profile_phone_number"] == "+18015556788"
+
+
 def test_a_country_alone_does_not_beat_a_whole_address(tmp_path: Path) -> None:
     """The billing address is sent where all that is said of shipping is a country."""
     found = read(

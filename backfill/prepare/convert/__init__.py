@@ -8,6 +8,7 @@ from backfill.prepare.convert.money import cents, fine_cents, money_currency, ot
 from backfill.prepare.convert.phones import phones
 from backfill.prepare.convert.products import prove_marks
 from backfill.prepare.convert.quantities import quantities
+from backfill.prepare.convert.regions import home_countries
 from backfill.prepare.convert.times import (
     TimeEvidence,
     Times,
@@ -29,6 +30,7 @@ __all__ = [
     "fine_cents",
     "has_no_decimals",
     "holds_cents",
+    "home_countries",
     "may_be",
     "money_currency",
     "other_currency",

@@ -6,8 +6,11 @@ from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 import phonenumbers
+import pyarrow as pa
+import pyarrow.compute as pc
 from phonenumbers import SUPPORTED_REGIONS
 
 #: What no list of names has.
@@ -23,6 +26,50 @@ def region_of(country: str) -> str | None:
     """The code of a country by its code or its name in one of many languages; None: not known."""
     code = country.strip().upper()
     return code if code in SUPPORTED_REGIONS else _names().get(country.strip().casefold())
+
+
+#: What stands after the last comma, line end or figure of an address.
+_LAST_PART: Final = r"[,\n0-9]\s*(?P<part>[^,\n0-9]{2,60}?)[\s.]*$"
+#: Its last word, where others stand before it. In "New Mexico" the word is no country.
+_LAST_WORD: Final = r"^(?P<before>.*[^\s])\s+(?P<word>[^\s]{4,})$"
+_PART_OF_A_NAME: Final = (
+    r"(?i)(?:^|\s)(?:new|north|south|east|west|upper|lower|little|lake|port|fort|saint|st\.?|of)$"
+)
+#: Also a state of the USA.
+_AMBIGUOUS: Final = frozenset({"georgia"})
+
+
+def home_countries(country: pa.StringArray, address: pa.StringArray) -> pa.StringArray:
+    """The country of each order: its own column's, or the one that its address ends with."""
+    if country.null_count == 0:
+        return country
+    return pc.coalesce(country, _country_at_end(address))
+
+
+def _country_at_end(address: pa.StringArray) -> pa.StringArray:
+    """The country that each address ends with, by its name; null for none.
+
+    Codes of two letters do not count: they are states as well.
+    """
+    part = pc.extract_regex(address, _LAST_PART).field("part")
+    if part.null_count == len(part):
+        return part
+    last = pc.extract_regex(part, _LAST_WORD)
+    word = pc.if_else(
+        pc.match_substring_regex(last.field("before"), _PART_OF_A_NAME), None, last.field("word")
+    )
+    return pc.coalesce(_if_country(part), _if_country(word))
+
+
+def _if_country(name: pa.StringArray) -> pa.StringArray:
+    return pc.if_else(pc.is_in(pc.utf8_lower(name), value_set=_written_out()), name, None)
+
+
+@cache
+def _written_out() -> pa.StringArray:
+    return pa.array(
+        [name for name in _names() if (len(name) > 2 or name == "uk") and name not in _AMBIGUOUS]
+    )
 
 
 def _locales() -> ModuleType:

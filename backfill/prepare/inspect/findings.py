@@ -258,7 +258,10 @@ def _look_at_values(series: Series, rows: pa.Table, settings: ImportSettings) ->
 
 def _try_phones(phones: Phones, rows: pa.Table, region: str) -> None:
     text = one_array(rows["profile_phone_number"])
-    read = convert.phones(text, region, one_array(rows[fields.COUNTRY]))
+    countries = convert.home_countries(
+        one_array(rows[fields.COUNTRY]), one_array(rows["profile_shipping_address_raw"])
+    )
+    read = convert.phones(text, region, countries)
     phones.good = len(read.values) - read.values.null_count
     bad = text.filter(read.bad)
     phones.bad = len(bad)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat
 
 from backfill.errors import UsageError
-from backfill.prepare.convert import phones
+from backfill.prepare.convert import home_countries, phones
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 FORMATS = [
@@ -213,3 +213,25 @@ def test_columns_of_any_make() -> None:
     for empty in (column(), pa.chunked_array([], pa.string()), column(None, None)):
         assert phones(empty, "US").values.to_pylist() == [None] * len(empty)
         assert phones(empty, "US").bad.to_pylist() == [False] * len(empty)
+
+
+def test_home_countries() -> None:
+    """The country's own column goes first, then the name of a country at the end of the address.
+
+    What may be a state or a part of a city's name is no country.
+    """
+    countries = ["CA", None, None, None, None, None, None, None, None]
+    addresses = [
+        "Calle Roble 4, 44100 Guadalajara, Mexico",
+        "Calle Roble 4, 44100 Guadalajara, Mexico",
+        "12 rue du Lac 69002 Lyon France",
+        "4 Mill Rd\nBristol BS1 4AA\nUK.",
+        "4 Mill Rd, Taos, New Mexico",
+        "87571 Taos New Mexico",
+        "4 Mill Rd, Macon, Georgia",
+        "4 Mill Rd, Salinas, CA",
+        None,
+    ]
+    assert home_countries(column(*countries), column(*addresses)).to_pylist() == [
+        "CA", "Mexico", "France", "UK", None, None, None, None, None,
+    ]  # fmt: skip
