@@ -107,6 +107,6 @@ def _store(db: sqlite3.Connection, cents: int) -> None:
 
 def _difference(expected: int, found: int) -> BooksDoNotBalance:
     return BooksDoNotBalance(
-        f"the books do not balance: the export's totals add up to {expected / 100:,.2f}, and "
-        f"those of the prepared orders to {found / 100:,.2f}"
+        f"the books do not balance: the export's totals add up to {expected:,} cents, "
+        f"and those of the prepared orders to {found:,}"
     )

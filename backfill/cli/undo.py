@@ -16,6 +16,7 @@ from backfill.cli.terminal import (
     listed,
     options_of,
 )
+from backfill.money import amount
 from backfill.settings.declared import API
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def plan_lines(plan: UndoPlan) -> Iterator[str]:
     yield ""
     yield f"Orders that this job created will be DELETED from Shout at {plan.confirm_with}."
     yield f"  orders     {plan.orders:,} in {plan.accounts:,} accounts"
-    yield f"  money      {plan.total_cents / 100:,.2f}"
+    yield f"  money      {plan.currency} {amount(plan.total_cents, plan.currency)}"
     for orders, which in (
         (plan.not_selected, "that are not selected"),
         (plan.existing, "that were there before this job"),

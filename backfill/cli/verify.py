@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from backfill.cli.command import TO_SHOUT, Command, job, settings
 from backfill.cli.terminal import DONE, INCOMPLETE, job_of, options_of
 from backfill.job_folder.files import VERIFY
+from backfill.money import amount
 from backfill.settings.declared import API
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def lines(result: VerifyResult, folder: Path) -> Iterator[str]:
         yield f"All of them are in {folder / VERIFY}"
     if result.sign_off:
         yield ""
-        yield from sign_off_table(result.sign_off)
+        yield from sign_off_table(result.sign_off, result.currency)
 
 
-def sign_off_table(sign_off: Sequence[SignOff]) -> Iterator[str]:
+def sign_off_table(sign_off: Sequence[SignOff], currency: str) -> Iterator[str]:
     """The table to sign, by account and month; a long one only where Shout differs."""
     from backfill.operations.verify import SignOff
 
@@ -76,7 +77,7 @@ def sign_off_table(sign_off: Sequence[SignOff]) -> Iterator[str]:
     if len(sign_off) > _LINES_SHOWN:
         shown = [row for row in sign_off if row.differs]
     orders = max(5, *(len(f"{row.export_orders:,}") for row in (whole, *shown)))
-    money = max(8, *(len(f"{row.export_cents / 100:,.2f}") for row in (whole, *shown)))
+    money = max(8, *(len(amount(row.export_cents, currency)) for row in (whole, *shown)))
     wide = orders + 1 + money
     account = max(8, min(24, 80 - 2 - 8 - 3 * (wide + 2)))
 
@@ -86,7 +87,7 @@ def sign_off_table(sign_off: Sequence[SignOff]) -> Iterator[str]:
             (row.sent_orders, row.sent_cents),
             (row.found_orders, row.found_cents),
         )
-        cells = (f"  {n:>{orders},} {cents / 100:>{money},.2f}" for n, cents in sums)
+        cells = (f"  {n:>{orders},} {amount(cents, currency):>{money}}" for n, cents in sums)
         mark = "!" if row.differs else " "
         return f"{mark} {name[:account]:<{account}} {month:<7}" + "".join(cells)
 

@@ -27,6 +27,7 @@ from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Stopped
 from backfill.deliver.shout import MOST_UNANSWERED, Shout, described, run_refused
 from backfill.errors import SafetyStop, UsageError
+from backfill.money import amount
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings, ShoutOptions
 
@@ -147,7 +148,7 @@ def _rendered(checkpoint: Checkpoint, template: str, company: str | None) -> lis
     for header, account, orders, cents, first, last in checkpoint.query(_ACCOUNTS):
         body = template.format(
             orders=f"{orders:,}",
-            total=f"{currency} {cents / 100:,.2f}",
+            total=f"{currency} {amount(cents, currency)}",
             first_month=_month(first),
             last_month=_month(last),
             company=company,

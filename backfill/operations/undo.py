@@ -51,6 +51,7 @@ class UndoPlan(Plan):
     orders: int
     accounts: int
     total_cents: int
+    currency: str
     not_selected: int
     """created orders that are not selected, so they stay"""
     existing: int
@@ -136,6 +137,7 @@ def _plan(checkpoint: Checkpoint, host: str, ids: Sequence[int]) -> UndoPlan:
         orders=len(ids),
         accounts=accounts,
         total_cents=cents,
+        currency=checkpoint.currency(),
         not_selected=counts[State.CREATED] + begun - len(ids),
         existing=counts[State.EXISTING],
         in_doubt=in_doubt,

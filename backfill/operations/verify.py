@@ -111,6 +111,7 @@ class VerifyResult:
     examples: list[Example]
     """the first orders that are not equal"""
     sign_off: list[SignOff]
+    currency: str = "USD"
 
     @property
     def all_equal(self) -> bool:
@@ -277,6 +278,7 @@ def _result(checkpoint: Checkpoint, sample: int | None, resumed_from: str | None
             for key, account, verdict, _, _, what in _unequal(checkpoint, limit=_EXAMPLES)
         ],
         sign_off=list(_sign_off(checkpoint)) if sample is None else [],
+        currency=checkpoint.currency(),
     )
 
 

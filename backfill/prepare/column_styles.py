@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from backfill.errors import MappingError
+from backfill.money import decimals
 from backfill.prepare import convert
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.mapping import fields
@@ -44,16 +45,13 @@ def moved(evidences: Evidences, before: fields.Mapping, after: fields.Mapping) -
 def number_style(
     field: str, evidence: convert.MarkEvidence, mapping: fields.Mapping, settings: ImportSettings
 ) -> convert.NumberStyle:
-    """The decimal mark of a column of amounts or quantities, and its unit.
-
-    Shout takes whole cents, hundredths of the currency, whatever decimals ISO 4217 gives it.
-    """
+    """The decimal mark of a column of amounts or quantities, and its unit."""
     cents = in_cents(field, mapping)
     is_money = field in fields.MONEY_FIELDS
     return evidence.settle(
         None if settings.decimal_mark is None else _MARKS[settings.decimal_mark],
-        places=0 if cents else 2,
-        whole=cents or (is_money and convert.has_no_decimals(settings.currency)),
+        places=0 if cents else decimals(settings.currency),
+        whole=cents or (is_money and not decimals(settings.currency)),
     )
 
 

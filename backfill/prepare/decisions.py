@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
+from backfill.money import decimals
 from backfill.prepare import convert
 from backfill.prepare.amounts import charges, roles
 from backfill.prepare.column_styles import header_currencies, header_zone, in_cents, number_style
@@ -272,7 +273,7 @@ def _decimal_marks(source: ReadSource, settings: ImportSettings) -> Iterator[Dec
 def _why_thousands(settings: ImportSettings) -> str | None:
     if settings.decimal_mark is not None:
         return None
-    if convert.has_no_decimals(settings.currency):
+    if not decimals(settings.currency):
         return f"{settings.currency} has no decimals"
     return "other columns of amounts prove it"
 
@@ -345,9 +346,11 @@ def _option_or_default(settings: ImportSettings, name: str) -> SettledBy:
 
 def _currency(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
     evidence = Evidence()
-    if convert.has_no_decimals(settings.currency):
+    places = decimals(settings.currency)
+    if places != decimals("USD"):
         evidence = Evidence(
-            note=f"Shout takes hundredths, so 1 {settings.currency} is sent as 100 cents"
+            note=f"it has {places or 'no'} decimals, so 1 {settings.currency} is sent as "
+            f"{10**places:,} in the fields that Shout calls cents"
         )
     yield _for_all(
         "currency",

@@ -24,6 +24,7 @@ from backfill.checkpoint import IN_SHOUT, NOT_CREATED, Activity, Checkpoint, Sou
 from backfill.checkpoint.decisions import Evidence
 from backfill.job_folder.files import REPORT_PAGE
 from backfill.job_folder.replacing import replacing
+from backfill.money import amount, decimals, units
 from backfill.report import wording
 from backfill.report.figures import PROBLEMS_SHOWN, Figures
 from backfill.report.masking import Privacy
@@ -147,7 +148,7 @@ def _environment(figures: Figures) -> Environment:
     )
     environment.filters["count"] = count
     environment.filters["money"] = partial(_money, currency=figures.currency)
-    environment.filters["amount"] = wording.amount
+    environment.filters["amount"] = partial(amount, currency=figures.currency)
     environment.filters["short"] = shortened
     environment.filters["duration"] = _duration
     environment.filters["delimiter"] = _delimiter
@@ -327,13 +328,16 @@ def _charts(figures: Figures) -> dict[str, Any]:
     first, last = (figures.first_day or "~")[:7], (figures.last_day or "")[:7]
     return {
         "currency": figures.currency,
+        "decimals": decimals(figures.currency),
         "months": [
             {
                 "month": row.month,
                 "going": row.going,
                 "stopped": row.not_going,
-                "money": round((row.tally.all_cents - row.tally.money(*NOT_CREATED)) / 100, 2),
-                "lost": round(row.tally.money(*NOT_CREATED) / 100, 2),
+                "money": units(
+                    row.tally.all_cents - row.tally.money(*NOT_CREATED), figures.currency
+                ),
+                "lost": units(row.tally.money(*NOT_CREATED), figures.currency),
             }
             for row in _months(figures)
             if first <= row.month <= last
@@ -343,11 +347,14 @@ def _charts(figures: Figures) -> dict[str, Any]:
             for issue in figures.issues[:RULES_CHARTED]
         ],
         "accounts": [
-            {"account": shortened(account_name(account), 24), "money": tally.all_cents / 100}
+            {
+                "account": shortened(account_name(account), 24),
+                "money": units(tally.all_cents, figures.currency),
+            }
             for account, tally in _by_money(figures)[:ACCOUNTS_CHARTED]
         ],
         "distribution": [
-            {"label": _range(bar.low, bar.high), "orders": bar.orders}
+            {"label": _range(bar.low, bar.high, figures.currency), "orders": bar.orders}
             for bar in figures.distribution
         ],
         "activity": _activity(figures.activity),
@@ -374,17 +381,18 @@ def _activity(activity: Mapping[str, Activity]) -> dict[str, Any]:
     }
 
 
-def _range(low: int, high: int | None) -> str:
+def _range(low: int, high: int | None, currency: str) -> str:
     """``5–10`` in whole units of the currency."""
-    return f"{_compact(low)}+" if high is None else f"{_compact(low)}–{_compact(high)}"
+    first = _compact(low, currency)
+    return f"{first}+" if high is None else f"{first}–{_compact(high, currency)}"
 
 
-def _compact(cents: int) -> str:
-    units = cents // 100
+def _compact(cents: int, currency: str) -> str:
+    whole = int(units(cents, currency))
     for size, letter in ((1_000_000, "M"), (1_000, "k")):
-        if units >= size:
-            return f"{units // size}{letter}"
-    return str(units)
+        if whole >= size:
+            return f"{whole // size}{letter}"
+    return str(whole)
 
 
 # --- words of the page ----------------------------------------------------------------------

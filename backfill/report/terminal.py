@@ -15,6 +15,7 @@ from backfill.job_folder.files import (
     REPORT_PAGE,
     RESULTS,
 )
+from backfill.money import amount
 from backfill.report import wording
 from backfill.report.figures import Figures, Issue
 from backfill.report.masking import Privacy
@@ -92,7 +93,7 @@ def _notes(figures: Figures, width: int) -> Iterator[str]:
 def _money(figures: Figures, width: int) -> Iterator[str]:
     """The money of the export, state by state."""
     parts = [
-        f"{wording.amount(figures.overall.money(state))} {words}"
+        f"{amount(figures.overall.money(state), figures.currency)} {words}"
         for state, words in wording.STATES.items()
         if figures.overall.count(state)
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backfill.checkpoint import IN_SHOUT, State
 from backfill.job_folder.files import REJECTED_ROWS
+from backfill.money import amount
 from backfill.report.figures import Figures
 from backfill.settings import RunSettings
 
@@ -36,8 +37,7 @@ def count(number: int, noun: str | None = None) -> str:
 
 def money(cents: int, currency: str) -> str:
     """``USD 1,234.56``, whatever the size."""
-    sign = "-" if cents < 0 else ""
-    return f"{currency} {sign}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
+    return f"{currency} {amount(cents, currency)}"
 
 
 #: Characters that steer a terminal or turn a line's direction around, and cannot be seen.
@@ -63,11 +63,6 @@ def cut(line: str, most: int) -> str:
     """The line, at most ``most`` characters of it."""
     seen = visible(line)
     return seen if len(seen) <= most else f"{seen[: most - 1]}…"
-
-
-def amount(cents: int) -> str:
-    """``1,234.56``, where the currency stands nearby."""
-    return money(cents, "").strip()
 
 
 def span(figures: Figures) -> str:

@@ -54,9 +54,20 @@ def test_the_decimal_mark_of_quantities_is_settled_too(tmp_path: Path) -> None:
 
 
 def test_yen_are_read_as_whole_numbers(tmp_path: Path) -> None:
-    """A currency without decimals has marks for thousands only, and goes out in hundredths."""
-    found = read(tmp_path, order(1, "1", "2,800", "2,800"), currency="JPY")
-    assert found.bodies["1"]["total_cents"] == 280000
+    """A currency without decimals has marks for thousands only, and no hundredths are made."""
+    found = read(tmp_path, order(1, "2", "2,800", "6,100"), currency="JPY")
+    assert found.lines("1") == [("Tea", 2, 5600)]
+    assert found.bodies["1"]["total_cents"] == 6100
+    (said,) = (each["message"] for each in found.problems if each["rule"] == "total_differs")
+    assert "(by +500)" in said
+
+
+def test_dinars_have_three_decimals(tmp_path: Path) -> None:
+    """And nothing is rounded to two."""
+    found = read(tmp_path, order(1, "2", "0.125", "1,000.750"), currency="KWD")
+    assert found.lines("1") == [("Tea", 2, 250)]
+    assert found.bodies["1"]["total_cents"] == 1000750
+    assert "rounded" not in found.rules
 
 
 def test_a_header_that_says_cents_is_believed(tmp_path: Path) -> None:

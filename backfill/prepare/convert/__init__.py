@@ -1,7 +1,7 @@
 """Text columns to cents, thousandths, times and phones: whole columns, and nothing guessed."""
 
 from backfill.prepare.convert.columns import Converted
-from backfill.prepare.convert.currencies import has_no_decimals, may_be
+from backfill.prepare.convert.currencies import may_be
 from backfill.prepare.convert.headers import currency_in_header, holds_cents, zone_in_header
 from backfill.prepare.convert.marks import Mark, MarkEvidence, NumberStyle, survey_numbers
 from backfill.prepare.convert.money import cents, fine_cents, money_currency, other_currency
@@ -28,7 +28,6 @@ __all__ = [
     "cents",
     "currency_in_header",
     "fine_cents",
-    "has_no_decimals",
     "holds_cents",
     "home_countries",
     "may_be",

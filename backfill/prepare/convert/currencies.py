@@ -1,6 +1,6 @@
-"""Currencies: their codes, their decimals, and the names that stand before or after an amount.
+"""Currencies: their codes, and the names that stand before or after an amount.
 
-Codes and decimals are those of ISO 4217 (SIX, lists one and three), with the currencies withdrawn
+The codes are those of ISO 4217 (SIX, lists one and three), with the currencies withdrawn
 since 1999: order histories are old.
 """
 
@@ -18,11 +18,6 @@ STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES 
 XCG XOF XPF YER ZAR ZMW ZWG
 AZM BGL BYR CSD CUC CYP DEM EEK ESP FRF GHC HRK ITL LTL LVL MGF MRO MTL MZM NLG ATS BEF FIM GRD IEP
 PTE ROL SDD SIT SKK SLL SRG STD TRL VEB VEF ZMK ZWD ZWL
-"""
-
-#: Currencies without a minor unit.
-_NO_DECIMALS = """
-BIF BYR CLP DJF ESP GNF ISK ITL JPY KMF KRW MGF PTE PYG RWF TRL UGX VND VUV XAF XOF XPF
 """
 
 #: Symbols that several currencies share, each with the codes that it can stand for.
@@ -59,11 +54,6 @@ NAMES: dict[str, str] = {
     **dict.fromkeys(SHARED_SYMBOLS, ""),
     **_SYMBOLS,
 }
-
-
-def has_no_decimals(currency: str) -> bool:
-    """Whether amounts of a currency are whole numbers, as those of JPY are."""
-    return currency in _NO_DECIMALS.split()
 
 
 def may_be(name: str, currency: str) -> bool:

@@ -32,7 +32,7 @@ class NumberStyle:
     mark: Mark = "."
     """The mark before the decimals."""
     places: int = 2
-    """Decimals that make whole cents of an amount: 2, or 0 where it counts cents already."""
+    """Decimals of the currency; 0 where an amount counts cents already."""
     ambiguous: bool = False
     """Nothing settles the mark, or the values contradict one another, and some need it."""
     example: str | None = None

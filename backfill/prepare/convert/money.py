@@ -1,6 +1,6 @@
 """Amounts of money, in any way that exports and people write them, to exact whole cents.
 
-Cents are hundredths of the currency, whatever its own decimals are: Shout documents nothing else.
+Cents are the smallest unit of the currency, as :mod:`backfill.money` has it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow.compute as pc
 
+from backfill.money import amount
 from backfill.prepare.draft import Draft
 from backfill.prepare.grouping.keys import Indices
 from backfill.prepare.mapping.fields import REFUNDED_TOTAL
@@ -71,12 +72,12 @@ def refunded(draft: Draft, context: Context) -> Iterator[Violations]:
         done[fresh.orders] = True
         yield fresh
     full = _refunded(draft, full=True) & ~done
-    yield from at_orders(draft, full, REFUNDED_TOTAL, _amounts(draft, full))
+    yield from at_orders(draft, full, REFUNDED_TOTAL, _amounts(draft, context, full))
 
 
 def partly_refunded(draft: Draft, context: Context) -> Iterator[Violations]:
     part = _refunded(draft, full=False)
-    yield from at_orders(draft, part, REFUNDED_TOTAL, _amounts(draft, part))
+    yield from at_orders(draft, part, REFUNDED_TOTAL, _amounts(draft, context, part))
     yield from _unless(part, with_status(Meaning.PARTLY_REFUNDED), draft, context)
 
 
@@ -95,11 +96,12 @@ def _refunded_cents(draft: Draft) -> Indices:
     return cents
 
 
-def _amounts(draft: Draft, orders: Flags) -> list[str]:
+def _amounts(draft: Draft, context: Context, orders: Flags) -> list[str]:
     amounts = zip(
         _refunded_cents(draft)[orders].tolist(), draft.total_cents[orders].tolist(), strict=True
     )
-    return [f"{back / 100:.2f} of {total / 100:.2f}" for back, total in amounts]
+    currency = context.settings.currency
+    return [f"{amount(back, currency)} of {amount(total, currency)}" for back, total in amounts]
 
 
 def _unless(done: Flags, finder: Finder, draft: Draft, context: Context) -> Iterator[Violations]:

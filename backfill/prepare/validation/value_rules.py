@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.money import amount
 from backfill.prepare.convert import text_bytes
 from backfill.prepare.convert.zones import find_zone
 from backfill.prepare.draft import Draft
@@ -141,7 +142,7 @@ def zero_line(draft: Draft, context: Context) -> Iterator[Violations]:
 def adjustment_line(draft: Draft, context: Context) -> Iterator[Violations]:
     lines = draft.lines
     cents = lines.price_cents[lines.adjustment].tolist()
-    details = [f"sent as {price / 100:.2f}" for price in cents]
+    details = [f"sent as {_amount(price, context)}" for price in cents]
     yield from at_lines(draft, lines.adjustment, "item_quantity", details)
 
 
@@ -228,7 +229,7 @@ def total_differs(draft: Draft, context: Context) -> Iterator[Violations]:
     differs = np.flatnonzero(given & (draft.total_cents != draft.lines_cents))
     if len(differs):
         by = (draft.total_cents - draft.lines_cents)[differs].tolist()
-        details = [f"by {cents / 100:+.2f}" for cents in by]
+        details = [f"by {_amount(cents, context, signed=True)}" for cents in by]
         yield from at_orders(draft, differs, "total", details)
 
 
@@ -252,10 +253,14 @@ def rounded(draft: Draft, context: Context) -> Iterator[Violations]:
             continue
         each, price = lines.each_cents[chosen].tolist(), lines.price_cents[chosen].tolist()
         details = [
-            f"sent as {unit / 100:.2f} each, {whole / 100:.2f} for the line"
+            f"sent as {_amount(unit, context)} each, {_amount(whole, context)} for the line"
             for unit, whole in zip(each, price, strict=True)
         ]
         yield from at_lines(draft, where, field, details)
+
+
+def _amount(cents: int, context: Context, *, signed: bool = False) -> str:
+    return amount(cents, context.settings.currency, signed=signed)
 
 
 # --- the texts ----------------------------------------------------------------------

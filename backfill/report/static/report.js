@@ -4,7 +4,7 @@
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const whole = d3.format(",");
   const short = (n) => d3.format(Math.abs(n) >= 1000 ? ".3~s" : "~")(n).replace("G", "B");
-  const money = (n) => `${figures.currency} ${d3.format(",.2f")(n)}`;
+  const money = (n) => `${figures.currency} ${d3.format(`,.${figures.decimals}f`)(n)}`;
   const GOING = "going";
   const STOPPED = "not going";
   const fates = { domain: [GOING, STOPPED], range: ["var(--go)", "var(--stop)"] };

@@ -16,7 +16,6 @@ from backfill.prepare.convert import (
     MarkEvidence,
     NumberStyle,
     cents,
-    has_no_decimals,
     money_currency,
     other_currency,
     survey_numbers,
@@ -204,18 +203,16 @@ def test_evidence_of_parts_is_that_of_the_whole() -> None:
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        (["1,500", "12,000"], [150000, 1200000]),
-        (["1.500", "12.000"], [150000, 1200000]),
-        (["1500", "1500.00", "1,500.00"], [150000, 150000, 150000]),
+        (["1,500", "12,000"], [1500, 12000]),
+        (["1.500", "12.000"], [1500, 12000]),
+        (["1500", "1500.00", "1,500.00"], [1500, 1500, 1500]),
     ],
 )
 def test_amounts_without_decimals_have_marks_for_thousands(
     texts: list[str], expected: list[int]
 ) -> None:
-    """Yen have no decimals, so 1,500 is 1500: sent in hundredths, as Shout takes all money."""
-    assert has_no_decimals("JPY")
-    assert not has_no_decimals("KWD")
-    style = survey_numbers(column(*texts)).settle(whole=True)
+    """Yen have no decimals, so 1,500 is 1500."""
+    style = survey_numbers(column(*texts)).settle(whole=True, places=0)
     assert not style.ambiguous
     assert cents(column(*texts), style).values.to_pylist() == expected
 
