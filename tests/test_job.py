@@ -202,7 +202,7 @@ def test_a_job_goes_on_without_its_export(sandbox: SandboxProcess) -> None:
     assert sandbox.stats()["distinct_orders"] == 9
 
 
-# --- changed and mended ----------------------------------------------------------------------
+# --- changed and fixed ----------------------------------------------------------------------
 
 
 def test_a_changed_export_is_told_and_touches_nothing_that_was_sent(
@@ -235,8 +235,8 @@ def test_a_changed_export_is_told_and_touches_nothing_that_was_sent(
 
 
 #: For each reason that a row came back with: what a person would do about it.
-MENDS: dict[str, dict[str, str]] = {
-    "missing_reference_id": {"reference_id": "mended-1"},
+FIXES: dict[str, dict[str, str]] = {
+    "missing_reference_id": {"reference_id": "fixed-1"},
     "bad_time": {"created_at": "2021-02-28", "paid_at": ""},
     "time_is_now": {"paid_at": "2021-03-01"},
     "future_time": {"created_at": "2021-05-04T11:20:00-07:00"},
@@ -263,10 +263,10 @@ MENDS: dict[str, dict[str, str]] = {
 }
 
 
-def test_mended_rows_go_straight_back_and_end_with_nothing_rejected(
+def test_fixed_rows_go_straight_back_and_end_with_nothing_rejected(
     sandbox: SandboxProcess,
 ) -> None:
-    """Every planted error once; only rejected_rows.csv is mended, by what its rows say."""
+    """Every planted error once; only rejected_rows.csv is fixed, by what its rows say."""
     options = ["--affiliates", SAMPLES / "affiliates.csv", "--timezone", "America/Denver"]
     job = Path("orders.backfill")
     assert backfill("validate", SAMPLES / "orders.csv", *options).returncode == 3
@@ -279,7 +279,7 @@ def test_mended_rows_go_straight_back_and_end_with_nothing_rejected(
     assert len(rules) > 12
     for row in rejected:
         if row["backfill_rule"] != "ragged_row":  # put right by having been written out straight
-            row.update(MENDS[row["backfill_rule"]])
+            row.update(FIXES[row["backfill_rule"]])
     write(Path("rejected_rows.csv"), rejected)
     done = backfill(
         *("run", "rejected_rows.csv", "--job", job, *options, *to(sandbox)),

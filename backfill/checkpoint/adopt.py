@@ -39,7 +39,7 @@ _REPLACEABLE = as_sql(REPLACEABLE)
 _NEVER_SENT = "'pending', 'skipped', 'rejected'"
 
 # Each incoming order beside the job's order of the same key (or, without a key, of the same rows).
-# An order that was mended comes from another file than the one it was rejected from; reading the
+# A fixed order comes from another file than the one it was rejected from; reading the
 # old file again must not undo that, hence from_elsewhere.
 _MATCH = """
 CREATE TEMP TABLE matched AS
@@ -138,7 +138,9 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
     """
     came_from: dict[tuple[str, int], tuple[str, int]] = {
         (fixed_file, fixed_row): (source_file, row)
-        for source_file, row, fixed_file, fixed_row in db.execute("SELECT * FROM incoming.mended")
+        for source_file, row, fixed_file, fixed_row in db.execute(
+            "SELECT * FROM incoming.fixed_rows"
+        )
     }
     if not came_from:
         return
@@ -151,7 +153,7 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
         for source, numbers in addresses(source_file, source_rows, fresh):
             for row in numbers:
                 came_from.pop((source, row), None)
-    mended = set(came_from.values())
+    fixed = set(came_from.values())
     left_over = db.execute(
         "SELECT id, source_file, source_rows FROM main.orders"
         f" WHERE state IN ({as_sql(NOT_CREATED)}) AND id NOT IN (SELECT id FROM matched)"
@@ -163,7 +165,7 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
             for source, numbers in addresses(source_file, source_rows, labels)
             for row in numbers
         }
-        if rows <= mended:
+        if rows <= fixed:
             db.execute("DELETE FROM main.problems WHERE order_id = ?", (order,))
             db.execute("DELETE FROM main.orders WHERE id = ?", (order,))
 
@@ -176,7 +178,7 @@ def _find_copies(db: sqlite3.Connection) -> None:
     db.execute("CREATE TEMP TABLE copies (label TEXT, older TEXT)")
     places = (
         "SELECT source, coalesce(json_extract(details, '$.file'), path) AS file, sheet"
-        " FROM {}.sources WHERE NOT coalesce(json_extract(details, '$.mended'), 0)"
+        " FROM {}.sources WHERE NOT coalesce(json_extract(details, '$.of_fixed_rows'), 0)"
     )
     new, old = places.format("incoming"), places.format("main")
     db.execute(
@@ -248,7 +250,7 @@ def _recount_sources(db: sqlite3.Connection) -> None:
     """
     labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
     older = {row[0] for row in db.execute("SELECT older FROM copies WHERE label <> older")}
-    fixed = {row[0] for row in db.execute("SELECT DISTINCT source_file FROM incoming.mended")}
+    fixed = {row[0] for row in db.execute("SELECT DISTINCT source_file FROM incoming.fixed_rows")}
     rows = {label: [0, 0] for label in labels if label in older | fixed}
     if not rows:
         return

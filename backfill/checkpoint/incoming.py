@@ -43,7 +43,7 @@ def _schema(columns: Iterable[str]) -> pa.Schema:
 #: What :meth:`Incoming.add_orders` takes; the payload as text.
 ORDERS = _schema(name for name in ORDER_COLUMNS if name != "payload_sha256")
 _PROBLEMS = _schema(PROBLEM_COLUMNS)
-_MENDED = _schema(("source_file", "row", "fixed_file", "fixed_row"))
+_FIXED_ROWS = _schema(("source_file", "row", "fixed_file", "fixed_row"))
 
 
 class Incoming:
@@ -81,9 +81,9 @@ class Incoming:
         """Add what validation found; ``order_id`` counts as in :meth:`add_orders`."""
         self._bulk.insert("problems", _batch(rows, _PROBLEMS))
 
-    def add_mended(self, rows: Iterable[tuple[str, int, str, int]]) -> None:
+    def add_fixed_rows(self, rows: Iterable[tuple[str, int, str, int]]) -> None:
         """Note which rows of earlier sources this import brings back fixed, and where."""
-        self._bulk.insert("mended", _batch(rows, _MENDED))
+        self._bulk.insert("fixed_rows", _batch(rows, _FIXED_ROWS))
 
     def add_source(self, source: Source) -> None:
         """Add one table of an export."""

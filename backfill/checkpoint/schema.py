@@ -174,7 +174,7 @@ CREATE TABLE notifications (
 ) WITHOUT ROWID;
 
 -- Source rows that an import brings back fixed; filled only while it is incoming.
-CREATE TABLE mended (
+CREATE TABLE fixed_rows (
     source_file TEXT NOT NULL,
     row         INTEGER NOT NULL,
     fixed_file  TEXT NOT NULL,           -- where it stands fixed

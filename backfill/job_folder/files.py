@@ -13,6 +13,8 @@ RESULTS = "results.csv"
 REJECTED_ROWS = "rejected_rows.csv"
 MORE_REJECTED_ROWS = "rejected_rows-*.csv"
 """of further groups of sources with the same header: -2, -3, ..."""
+REJECTION_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
+"""what ``rejected_rows.csv`` adds to the source's own columns; it comes back with them"""
 VERIFY = "verify.csv"
 CHANGED = "changed.csv"
 LOG = "backfill.log"

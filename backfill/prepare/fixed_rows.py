@@ -29,7 +29,7 @@ from backfill.settings import ImportSettings
 Address = tuple[str, int]
 
 _KEYS_AT_ONCE = 500
-_PLACE = ("_mended_source", "_mended_row")
+_PLACE = ("_fixed_source", "_fixed_row")
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def with_kept_rows(
 
     :raises StorageError: the job folder cannot be read.
     """
-    given_back = [source for source in sources if source.mapping.mended]
+    given_back = [source for source in sources if source.mapping.of_fixed_rows]
     if not given_back or not has_job(folder):
         return list(sources)
     fixed = _look_at(given_back)
@@ -112,7 +112,7 @@ def _kept(folder: Path, source: Source, keys: Mapping[Address, str], fixed: _Fix
     numbers = [row for label, row in keys if label == source.source]
     rows = kept_rows.take_rows(folder, source.details["rows_file"], numbers)
     places = [(source.source, row) for row in rows["_row"].to_pylist()]
-    if source.details.get("mended"):  # fixed before: they count where they stood at first
+    if source.details.get("of_fixed_rows"):  # fixed before: they count where they stood at first
         first = zip(
             rows["backfill_source"].to_pylist(), rows["backfill_row"].to_pylist(), strict=True
         )
@@ -161,7 +161,7 @@ def _filled(source: MappedSource, keys: Mapping[Address, str]) -> MappedSource:
     An export that writes the key on the first row only has it on no other.
     """
     spec = source.mapping.specs["reference_id"]
-    if not (source.kept or source.mapping.mended) or len(spec.columns) != 1:
+    if not (source.kept or source.mapping.of_fixed_rows) or len(spec.columns) != 1:
         return source
     return replace(source, reader=_FilledReader(source.reader, spec.columns[0], keys))
 

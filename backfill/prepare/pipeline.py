@@ -145,8 +145,8 @@ def _batches(
             if ignored.num_rows:
                 books.ignored(index, np.unique(ignored["_row"].to_numpy()))
                 incoming.add_problems(_ignored(ignored["_row"].to_pylist(), one.table.source))
-            if one.mapping.mended:
-                incoming.add_mended(_mended(rows, one.table.source))
+            if one.mapping.of_fixed_rows:
+                incoming.add_fixed_rows(_fixed_rows(rows, one.table.source))
             source = pa.array(np.full(rows.num_rows, index, dtype=np.int32))
             stage.advance(batch.num_rows)
             taken = rows.select(carried).append_column("_source", source)
@@ -182,13 +182,13 @@ def _about_columns(one: Surveyed) -> Iterator[ProblemRow]:
         yield (rule, "warning", None, 0, rows, one.table.source, None, column, value, message)
 
 
-def _mended(rows: pa.Table, label: str) -> list[tuple[str, int, str, int]]:
+def _fixed_rows(rows: pa.Table, label: str) -> list[tuple[str, int, str, int]]:
     """Where rows stood that came back fixed, and where they stand now."""
-    whole = rows.filter(pc.and_(rows["_mended_source"].is_valid(), rows["_mended_row"].is_valid()))
+    whole = rows.filter(pc.and_(rows["_fixed_source"].is_valid(), rows["_fixed_row"].is_valid()))
     return [
         (source, row, label, fixed_row)
         for source, row, fixed_row in zip(
-            *(whole[name].to_pylist() for name in ("_mended_source", "_mended_row", "_row")),
+            *(whole[name].to_pylist() for name in ("_fixed_source", "_fixed_row", "_row")),
             strict=True,
         )
     ]
@@ -249,7 +249,7 @@ def _source(one: Surveyed, counts: RowCounts) -> Source:
                 *(guess.spec for guess in one.mapping.unused.values()),
             ],
             "items_only": one.items_only,
-            "mended": one.mapping.mended,
+            "of_fixed_rows": one.mapping.of_fixed_rows,
             "rows_file": one.rows_file,
             "rows_in_orders": counts.in_orders,
             "rows_ignored": counts.ignored,

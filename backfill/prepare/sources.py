@@ -15,6 +15,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from backfill.errors import MappingError, UsageError
+from backfill.job_folder.files import REJECTION_COLUMNS
 from backfill.prepare.amounts.roles import propose
 from backfill.prepare.mapping import fields, formats
 from backfill.prepare.mapping.fits import misfits
@@ -190,7 +191,7 @@ def _guesses(
         column
         for column in reader.table.columns
         if (column not in fields.FIELDS or column in unfit)
-        and column not in (*formats.MENDED_COLUMNS, *taken, *used)
+        and column not in (*REJECTION_COLUMNS, *taken, *used)
     ]
     if not free:
         return {}

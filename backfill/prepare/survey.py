@@ -3,7 +3,7 @@
 A day/month order is proved by one row anywhere in a column, and an order is complete only when
 its last row has passed. So each source is read once for evidence and for its order keys, while
 its rows, as they stand, go into a file of the job folder. The second reading takes them from
-there; so do the rows that are handed back to be mended, when the export may be long gone.
+there; so do the rows that are handed back to be fixed, when the export may be long gone.
 """
 
 from __future__ import annotations

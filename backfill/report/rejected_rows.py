@@ -1,4 +1,4 @@
-"""``rejected_rows.csv``: the source rows of every order that did not go, to mend and give back.
+"""``rejected_rows.csv``: the source rows of every order that did not go, to fix and give back.
 
 Its cells are the source's own text, formulas and all (the rule ``formula_like`` warns of them). A
 byte order mark stands in front where there is more than ASCII in it, since Excel garbles names
@@ -18,13 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backfill.checkpoint import NOT_CREATED, Checkpoint, Source, addresses, as_sql
-from backfill.job_folder.files import MORE_REJECTED_ROWS, REJECTED_ROWS
+from backfill.job_folder.files import MORE_REJECTED_ROWS, REJECTED_ROWS, REJECTION_COLUMNS
 from backfill.job_folder.kept_rows import ROW
 from backfill.job_folder.replacing import replacing
 from backfill.report.source_rows import rows_of
-
-#: What is added to the source's own columns.
-MARK_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
 
 
 @dataclass(slots=True)
@@ -92,11 +89,11 @@ def _marks(checkpoint: Checkpoint, sources: Sequence[Source]) -> dict[str, Marks
 def _own_header(source: Source) -> tuple[str, ...]:
     """The header as it stands in the source, without what an earlier report has added."""
     header = tuple(source.details["header"])
-    return header[: -len(MARK_COLUMNS)] if _is_mended(header) else header
+    return header[: -len(REJECTION_COLUMNS)] if _is_fixed(header) else header
 
 
-def _is_mended(header: Sequence[str]) -> bool:
-    return tuple(header[-len(MARK_COLUMNS) :]) == MARK_COLUMNS
+def _is_fixed(header: Sequence[str]) -> bool:
+    return tuple(header[-len(REJECTION_COLUMNS) :]) == REJECTION_COLUMNS
 
 
 def _marked(folder: Path, source: Source, marks: Marks) -> pa.Table:
@@ -108,10 +105,10 @@ def _marked(folder: Path, source: Source, marks: Marks) -> pa.Table:
     mark = pa.array(first[np.searchsorted(numbers, rows.to_numpy())])
     columns = [own[name] for name in source.details["columns"]]
     places = [pa.array([source.source] * len(rows), pa.string()), rows.cast("string")]
-    if _is_mended(source.details["header"]):
-        # The rows of a mended file stand in the export that it came from.
-        came_from = columns[-len(MARK_COLUMNS) : -2]
-        columns = columns[: -len(MARK_COLUMNS)]
+    if _is_fixed(source.details["header"]):
+        # The rows of a fixed file stand in the export that it came from.
+        came_from = columns[-len(REJECTION_COLUMNS) : -2]
+        columns = columns[: -len(REJECTION_COLUMNS)]
         places = [_first_filled(there, here) for there, here in zip(came_from, places, strict=True)]
     why = [pa.array(texts, pa.string()).take(mark) for texts in (marks.rules, marks.reasons)]
     arrays = [*columns, *places, *why]
@@ -127,7 +124,7 @@ def _write_rows(path: Path, header: Sequence[str], parts: Sequence[pa.Table]) ->
     """Write the parts one below the other, under the header."""
     with replacing(path, again=f"run: backfill report {path.parent}") as file:
         top = io.StringIO()
-        csv.writer(top, lineterminator="\n").writerow([*header, *MARK_COLUMNS])
+        csv.writer(top, lineterminator="\n").writerow([*header, *REJECTION_COLUMNS])
         if not (top.getvalue().isascii() and all(map(_is_ascii, parts))):
             file.write(b"\xef\xbb\xbf")
         file.write(top.getvalue().encode())

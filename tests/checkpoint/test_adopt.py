@@ -32,7 +32,7 @@ def bring(
     orders: list[Order],
     *,
     source: str = "orders.csv",
-    mended: list[int] | None = None,
+    fixed: list[int] | None = None,
 ) -> Adopted:
     """Import orders into the job, as prepare would."""
     incoming = Incoming(folder)
@@ -64,13 +64,13 @@ def bring(
         ]
     )
     path, _, sheet = re.sub(r" \(\d\)$", "", source).rstrip("]").partition(" [")
-    details = {"mended": bool(mended)}
+    details = {"of_fixed_rows": bool(fixed)}
     incoming.add_source(
         Source(source, path, sheet or None, "0" * 64, "generic", len(orders), details)
     )
-    if mended:
-        incoming.add_mended(
-            ("orders.csv", row, source, own) for own, row in enumerate(mended, start=2)
+    if fixed:
+        incoming.add_fixed_rows(
+            ("orders.csv", row, source, own) for own, row in enumerate(fixed, start=2)
         )
     incoming.finish({"fingerprint": repr(orders)})
     return adopt(folder)
@@ -204,7 +204,7 @@ def test_only_a_newer_copy_of_its_own_export_takes_an_order_out(
     bring(tmp_path, [("1", "a", None), ("2", "b", None)], source=first)
     for says in ("c", "d"):
         fixed = [9] if second == "rejected_rows.csv" else None
-        adopted = bring(tmp_path, [("1", says, None)], source=second, mended=fixed)
+        adopted = bring(tmp_path, [("1", says, None)], source=second, fixed=fixed)
         assert (adopted.gone, adopted.removed) == (0, 0)
 
 
@@ -227,11 +227,11 @@ def test_an_order_in_two_sources_is_gone_once_both_were_read_again(tmp_path: Pat
         assert [each.rows for each in checkpoint.sources()] == [1, 1]
 
 
-def test_mended_rows_replace_the_orders_they_came_from(tmp_path: Path) -> None:
-    """By key where it stayed, and by their rows where the key was what had to be mended."""
+def test_fixed_rows_replace_the_orders_they_came_from(tmp_path: Path) -> None:
+    """By key where it stayed, and by their rows where the key was what had to be fixed."""
     bring(tmp_path, [("1", "", "2"), (None, "", "3"), ("2", "b", "4")])
     adopted = bring(
-        tmp_path, [("1", "a", None), ("9", "n", None)], source="rejected_rows.csv", mended=[2, 3]
+        tmp_path, [("1", "a", None), ("9", "n", None)], source="rejected_rows.csv", fixed=[2, 3]
     )
     assert (adopted.new, adopted.replaced) == (1, 1)
     assert states(tmp_path) == {
@@ -242,15 +242,15 @@ def test_mended_rows_replace_the_orders_they_came_from(tmp_path: Path) -> None:
 
 
 def test_the_first_export_again_does_not_undo_what_was_mended(tmp_path: Path) -> None:
-    """A mended order that waits to be sent is not rejected again by the file it was mended from."""
+    """A fixed order that waits to be sent is not rejected again by the file it was fixed from."""
     bring(tmp_path, [("1", "", None)])
-    bring(tmp_path, [("1", "a", None)], source="rejected_rows.csv", mended=[2])
+    bring(tmp_path, [("1", "a", None)], source="rejected_rows.csv", fixed=[2])
     assert bring(tmp_path, [("1", "", None)]) == Adopted(unchanged=1)
     assert states(tmp_path) == {"1": ("pending", body("a"))}
 
 
 def test_problems_follow_their_orders(tmp_path: Path) -> None:
-    """A mended order has none left; one that is still rejected has its own once."""
+    """A fixed order has none left; one that is still rejected has its own once."""
     bring(tmp_path, [("1", "", None), ("2", "", None)])
     bring(tmp_path, [("1", "a", None), ("2", "", None)], source="orders.csv (2)")
     with Checkpoint(tmp_path / CHECKPOINT) as checkpoint:

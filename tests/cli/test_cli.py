@@ -250,10 +250,10 @@ def test_an_error_and_its_hint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An expected error is its message and its hint; a hostile cell in it does no harm."""
-    exc = BackfillError("orders.csv: row 3: '\x1b[2J\x07' is no price", hint="mend it")
+    exc = BackfillError("orders.csv: row 3: '\x1b[2J\x07' is no price", hint="fix it")
     assert _raising(exc, monkeypatch) == 1
     assert capsys.readouterr().err == (
-        "backfill: error: orders.csv: row 3: '\\x1b[2J\\x07' is no price\n  mend it\n"
+        "backfill: error: orders.csv: row 3: '\\x1b[2J\\x07' is no price\n  fix it\n"
     )
 
 

@@ -220,7 +220,7 @@ def test_what_is_undone_can_be_left_undone(
 
 
 def test_undone_orders_take_a_corrected_export(sandbox: SandboxProcess) -> None:
-    """Undo, mend the export, run: what comes is the new content; what is gone stays away."""
+    """Undo, fix the export, run: what comes is the new content; what is gone stays away."""
     imported(sandbox, 10)
     assert typed("undo", JOB, *to(sandbox)) == 0
     write("orders.csv", orders(range(2, 11), profile_name="Janet S."))

@@ -53,7 +53,7 @@ MAPPING = {
 RULES = {
     "bad_money": ("error", "The amount cannot be read as money: write it like 1234.50"),
     "no_customer": ("error", "The order has no customer: fill in a name, a phone or an e-mail"),
-    "bad_phone": ("warning", "The phone number cannot be real, so it is left out: mend it"),
+    "bad_phone": ("warning", "The phone number cannot be real, so it is left out: fix it"),
     "total_differs": ("warning", "The total differs from the lines: right if that is shipping"),
     "ignored_row": ("warning", "The row is no part of an order: nothing to do"),
 }
@@ -198,7 +198,7 @@ class Job:
             "header": list(header),
             "mapping": dict(mapping),
             "mapped_columns": {name: [spec.strip("{}")] for name, spec in mapping.items()},
-            "mended": False,
+            "of_fixed_rows": False,
             "rows_file": rows_file,
         }
         return Source(source, source, None, sha256, "generic", len(rows), details)

@@ -14,8 +14,7 @@ import pytest
 from backfill import report
 from backfill.checkpoint import Checkpoint, State, addresses
 from backfill.errors import StorageError
-from backfill.job_folder.files import CHECKPOINT
-from backfill.report.rejected_rows import MARK_COLUMNS
+from backfill.job_folder.files import CHECKPOINT, REJECTION_COLUMNS
 from backfill.report.results import COLUMNS
 from tests.report.report_jobs import HEADER, Job, a_shop, deliver
 
@@ -74,8 +73,8 @@ def test_rejected_rows_are_every_row_that_did_not_go(tmp_path: Path) -> None:
     job.add_order("off", off, state=State.SKIPPED, rule="parked", reason="not connected")
     write(job.finish())
     found = rows_of(tmp_path / "rejected_rows.csv")
-    assert tuple(found[0]) == (*HEADER, *MARK_COLUMNS)
-    marks = [tuple(row[name] for name in MARK_COLUMNS) for row in found]
+    assert tuple(found[0]) == (*HEADER, *REJECTION_COLUMNS)
+    marks = [tuple(row[name] for name in REJECTION_COLUMNS) for row in found]
     assert marks == [
         ("exports/orders.csv", "3", "bad_money", "no money"),
         ("exports/orders.csv", "4", "bad_money", "no money"),
@@ -99,7 +98,9 @@ def test_nothing_rejected_leaves_the_header(tmp_path: Path) -> None:
     job = Job(tmp_path)
     job.add_order("1", job.add_rows({"reference_id": "1"}))
     write(job.finish())
-    assert (tmp_path / "rejected_rows.csv").read_text() == ",".join((*HEADER, *MARK_COLUMNS)) + "\n"
+    assert (tmp_path / "rejected_rows.csv").read_text() == ",".join(
+        (*HEADER, *REJECTION_COLUMNS)
+    ) + "\n"
 
 
 def test_sources_with_other_columns_have_a_file_each(tmp_path: Path) -> None:
@@ -121,20 +122,20 @@ def test_sources_with_other_columns_have_a_file_each(tmp_path: Path) -> None:
 
 
 def test_a_file_of_an_earlier_report_does_not_linger(tmp_path: Path) -> None:
-    """Once every row of a source went, nobody is asked to mend them."""
+    """Once every row of a source went, nobody is asked to fix them."""
     (tmp_path / "rejected_rows-2.csv").write_text("old")
     write(Job(tmp_path).finish())
     assert not (tmp_path / "rejected_rows-2.csv").exists()
 
 
-def test_rows_that_were_mended_once_keep_their_first_address(tmp_path: Path) -> None:
-    """A mended file that is rejected again goes out under the export's own columns and rows."""
+def test_rows_that_were_fixed_once_keep_their_first_address(tmp_path: Path) -> None:
+    """A fixed file that is rejected again goes out under the export's own columns and rows."""
     job = Job(tmp_path)
     job.add_rows({"reference_id": "1"})
-    header = (*HEADER, *MARK_COLUMNS)
-    mended = ["1", *["m"] * (len(HEADER) - 1), "exports/orders.csv", "2", "old_rule", "old reason"]
+    header = (*HEADER, *REJECTION_COLUMNS)
+    fixed = ["1", *["m"] * (len(HEADER) - 1), "exports/orders.csv", "2", "old_rule", "old reason"]
     added = ["2", *["n"] * (len(HEADER) - 1), "", "", "", ""]
-    job.add_source("rejected_rows.csv", header, [mended, added])
+    job.add_source("rejected_rows.csv", header, [fixed, added])
     reject = partial(job.add_order, state=State.REJECTED, rule="new", reason="still wrong")
     reject("1", "2", source="rejected_rows.csv")
     reject("2", "3", source="rejected_rows.csv")

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.job_folder.files import REJECTION_COLUMNS
 from backfill.prepare import convert
 from backfill.prepare.amounts.arithmetic import Amounts
 from backfill.prepare.amounts.combinations import Floats, Indices
 from backfill.prepare.convert.cells import clean
 from backfill.prepare.convert.columns import present
 from backfill.prepare.grouping.orders import one_array
-from backfill.prepare.mapping import fields, formats
+from backfill.prepare.mapping import fields
 
 #: Rows of the first part of the sample, and of the further ones.
 _FIRST_ROWS: Final = 1 << 15
@@ -113,7 +114,7 @@ def amount_columns(mapping: fields.Mapping, rows: pa.Table) -> list[str]:
     used = {column for spec in mapping.specs.values() for column in spec.columns} - money
     found = []
     for name in rows.column_names:
-        if name in used or name.startswith("_") or name in formats.MENDED_COLUMNS:
+        if name in used or name.startswith("_") or name in REJECTION_COLUMNS:
             continue
         text = clean(one_array(rows[name]), mapping.blank).drop_null().unique().slice(0, 200)
         if not len(text):

@@ -62,7 +62,7 @@ def proves_first_row(mapping: fields.Mapping, *, items_only: bool) -> bool | Non
     """
     if mapping.order_key is not None:
         return mapping.order_key == "first_row"
-    if items_only or mapping.mended:
+    if items_only or mapping.of_fixed_rows:
         return False
     return None if any(each in mapping.specs for each in _OF_AN_ORDER) else False
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from backfill.checkpoint.decisions import Decision
 from backfill.errors import MappingError
+from backfill.job_folder.files import REJECTION_COLUMNS
 from backfill.prepare import convert
 from backfill.prepare.column_styles import (
     contradicted_cents,
@@ -104,7 +105,7 @@ class Series(Gathered):
         used = {column for spec in self.mapping.specs.values() for column in spec.columns}
         if self.mapping.packed is not None:
             used.update(self.mapping.packed.columns)
-        own = formats.MENDED_COLUMNS
+        own = REJECTION_COLUMNS
         return [column for column in self.column_samples if column not in {*used, *own}]
 
     @property

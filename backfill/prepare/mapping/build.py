@@ -15,6 +15,7 @@ from typing import Final
 
 from backfill.checkpoint.decisions import SettledBy
 from backfill.errors import MappingError
+from backfill.job_folder.files import REJECTION_COLUMNS
 from backfill.prepare.mapping import formats
 from backfill.prepare.mapping.completeness import incomplete, lacks, quoted
 from backfill.prepare.mapping.field_names import (
@@ -25,7 +26,7 @@ from backfill.prepare.mapping.field_names import (
     ORDER_FIELDS,
     ORDER_KEY,
 )
-from backfill.prepare.mapping.formats import MENDED_COLUMNS, Format, OrderKey, OrderValues, RowRule
+from backfill.prepare.mapping.formats import Format, OrderKey, OrderValues, RowRule
 from backfill.prepare.mapping.guess import Guess, column_key
 from backfill.prepare.mapping.packed import PackedColumns
 from backfill.prepare.mapping.spec import Part, Spec, Template, parse_spec
@@ -59,7 +60,7 @@ class Mapping:
     statuses: Map[str, Meaning] = field(default_factory=dict)
     """what the platform's own status values mean, or the mapping file's, by :func:`status_key`"""
     packed: PackedColumns | None = None
-    mended: bool = False
+    of_fixed_rows: bool = False
     """the export is a ``rejected_rows.csv`` that came back"""
     settled_by: Map[str, SettledBy] = field(default_factory=dict, compare=False)
     """who said which column each mapped field is"""
@@ -175,7 +176,7 @@ def build_mapping(
         rows=_rules_that_apply(format.rows, finder),
         statuses=format.statuses,
         packed=packing,
-        mended=all(column in columns for column in MENDED_COLUMNS[:2]),
+        of_fixed_rows=all(column in columns for column in REJECTION_COLUMNS[:2]),
         settled_by=settled_by,
         guesses=accepted,
         unused=open_guesses,
@@ -247,7 +248,7 @@ class _Finder:
     def __init__(
         self, columns: Sequence[str], format: Format, elsewhere: Collection[str] = ()
     ) -> None:
-        self.columns = tuple(column for column in columns if column not in MENDED_COLUMNS)
+        self.columns = tuple(column for column in columns if column not in REJECTION_COLUMNS)
         self._aliases = format.aliases
         self._by_key: dict[str, list[str]] = {}
         for column in self.columns:

@@ -71,8 +71,8 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     :returns: every field of :data:`FIELDS`; the :func:`choice_column` of those with several
         choices; :data:`COUNTRY`; ``flag`` (null; ``ignored_row``: not a row of an
         order; else the rule that rejects the row's order); ``_row`` and ``_ragged`` as they were;
-        ``_mended_source`` (string) and ``_mended_row`` (int64), null unless the export is a
-        mended ``rejected_rows.csv``.
+        ``_fixed_source`` (string) and ``_fixed_row`` (int64), null unless the export is a
+        fixed ``rejected_rows.csv``.
     """
     rows = table.num_rows
     cells = _Cells(mapping, table)
@@ -95,9 +95,11 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     out["flag"] = flag
     out["_row"] = table["_row"]
     out["_ragged"] = table["_ragged"]
-    out["_mended_source"] = cells("backfill_source") if mapping.mended else nothing
-    out["_mended_row"] = (
-        _whole_numbers(cells("backfill_row")) if mapping.mended else pa.nulls(rows, pa.int64())
+    out["_fixed_source"] = cells("backfill_source") if mapping.of_fixed_rows else nothing
+    out["_fixed_row"] = (
+        _whole_numbers(cells("backfill_row"))
+        if mapping.of_fixed_rows
+        else pa.nulls(rows, pa.int64())
     )
     if mapping.packed is not None:
         return packed.unpack(mapping.packed, lines, cells, pa.table(out))

@@ -27,8 +27,6 @@ COMMON = "common"
 GENERIC = "generic"
 UNKNOWN = "unknown"
 
-#: Columns that ``rejected_rows.csv`` adds; a mended file comes back with them.
-MENDED_COLUMNS = ("backfill_source", "backfill_row", "backfill_rule", "backfill_reason")
 
 #: A header with this share of a platform's columns, but not all that it needs, is told of it.
 ALMOST = 0.6

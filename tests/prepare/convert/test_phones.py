@@ -192,7 +192,7 @@ def test_most_numbers_are_settled_by_patterns(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_excel_made_of_numbers_stands_among_others() -> None:
-    """Each is mended where it stands, and the others are left as they are."""
+    """Each is fixed where it stands, and the others are left as they are."""
     texts = ["801-555-6788", "8.015556789E9", "8.01556E+09", None, "8015556787.0", "8.0155567e9 x"]
     expected = ["+18015556788", "+18015556789", None, None, "+18015556787", None]
     assert phones(column(*texts), "US").values.to_pylist() == expected

@@ -277,25 +277,25 @@ def test_one_map_for_exports_with_different_columns() -> None:
         fields.build_mapping(format, list(cells), map=spec, elsewhere=["other"])
 
 
-def test_a_mended_file_is_known_and_its_own_columns_do_not_count() -> None:
+def test_a_fixed_file_is_known_and_its_own_columns_do_not_count() -> None:
     """rejected_rows.csv comes back with where its rows came from, and is mapped as the original."""
     cells = minimal(profile_name=["Ada", "Eve", "Joe"])
-    mended: Cells = {
+    fixed: Cells = {
         **cells,
         "backfill_source": ["orders.csv", "orders.csv", None],
         "backfill_row": ["2", "17", "new"],
         "backfill_rule": ["bad_money", "bad_money", ""],
         "backfill_reason": ["...", "...", ""],
     }
-    mapping = mapping_of(mended)
-    out = fields.apply(mapping, table_of(mended))
-    assert mapping.mended
+    mapping = mapping_of(fixed)
+    out = fields.apply(mapping, table_of(fixed))
+    assert mapping.of_fixed_rows
     assert mapping.specs == mapping_of(cells).specs
-    assert out["_mended_source"].to_pylist() == ["orders.csv", "orders.csv", None]
-    assert out["_mended_row"].to_pylist() == [2, 17, None]
-    assert not mapping_of(cells).mended
+    assert out["_fixed_source"].to_pylist() == ["orders.csv", "orders.csv", None]
+    assert out["_fixed_row"].to_pylist() == [2, 17, None]
+    assert not mapping_of(cells).of_fixed_rows
     with pytest.raises(MappingError, match="no column 'backfill_row'"):
-        mapping_of(mended, ("description", "backfill_row"))
+        mapping_of(fixed, ("description", "backfill_row"))
 
 
 def test_the_columns_that_apply_gives() -> None:
@@ -303,7 +303,7 @@ def test_the_columns_that_apply_gives() -> None:
     without_rows: Cells = {name: [] for name in minimal()}
     for cells in (minimal(), without_rows):
         out = applied(cells)
-        own = ["country", "flag", "_row", "_ragged", "_mended_source", "_mended_row"]
+        own = ["country", "flag", "_row", "_ragged", "_fixed_source", "_fixed_row"]
         assert out.column_names == [*fields.FIELDS, *own]
         assert {out.schema.field(name).type for name in (*fields.FIELDS, "flag")} == {pa.string()}
 

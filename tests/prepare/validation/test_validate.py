@@ -159,7 +159,7 @@ def test_an_order_gives_all_its_reasons_once_the_first_rule_in_front(tmp_path: P
 
 @pytest.mark.parametrize("status", ["Cancelled", "voided"])
 def test_nothing_more_is_said_of_what_is_no_purchase(tmp_path: Path, status: str) -> None:
-    """Its amounts and dates need no mending; its neighbour's do."""
+    """Its amounts and dates need no fixing; its neighbour's do."""
     header = (*HEADER, "status")
     rows = [[*tea("1", total="x"), status], [*tea("2", total="x"), "paid"]]
     found = prepared(written(tmp_path / "a.csv", *rows, header=header))
@@ -275,7 +275,7 @@ def test_of_many_equal_warnings_the_rest_is_counted_in_one_line(tmp_path: Path) 
 
 @pytest.mark.parametrize("count", [WARNINGS_IN_FULL, WARNINGS_IN_FULL + 3])
 def test_errors_and_as_many_warnings_as_fit_are_shown_in_full(tmp_path: Path, count: int) -> None:
-    """Each error has to be mended; and a line that counts nothing would help nobody."""
+    """Each error has to be fixed; and a line that counts nothing would help nobody."""
     severity = "error" if count > WARNINGS_IN_FULL else "warning"
     rows = [tea(str(number), total="6") for number in range(count)]
     found = prepared(written(tmp_path / "a.csv", *rows), severities=(("total_differs", severity),))
