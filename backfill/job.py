@@ -169,7 +169,7 @@ class Job:
         paths = [Path(export) for export in exports]
         imports, run = settings.imports(paths), settings.run(paths)
         api = settings.api()
-        with self._locked("run", [imports, run, api]):
+        with self._locked("run", [imports, run, api] if exports else [run, api]):
             prepared = self._prepare(imports) if exports else None
             with self._opened() as checkpoint:
                 self._refuse_purged(checkpoint)

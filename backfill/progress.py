@@ -374,10 +374,11 @@ def _counts(counts: dict[str, int | str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``4 s``, ``3 min 7 s`` or ``2 h 3 min``."""
+    """Seconds as a person says them: ``4 s``, ``3 min 7 s``, ``15 min`` or ``2 h 3 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    parts = ((hours, "h"), (minutes, "min")) if hours else ((minutes, "min"), (rest, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)

@@ -149,7 +149,7 @@ def test_plain_lines_come_every_few_seconds() -> None:
         "sending: 1,000 of 3,000 orders (33%), 100/s, 20 s left; created 998, failed 2",
         "a word between",
         "sending: 3,000 of 3,000 orders (100%), 25/s, 0 s left; created 1,198, failed 2",
-        "sending: 3,000 orders in 2 min 0 s; created 1,198, failed 2",
+        "sending: 3,000 orders in 2 min; created 1,198, failed 2",
     ]
 
 

@@ -138,15 +138,16 @@ class Create:
         for one in fields(Activity):
             setattr(total, one.name, getattr(total, one.name) + getattr(activity, one.name))
         now = time.monotonic()
-        if now >= self._log_at:
+        if now >= self._log_at or self._shout.error is not None:
             self._log_at = now + LOG_SECONDS
             self._log_progress()
         self.finished = sum(n for state, n in orders.items() if state not in _UNSETTLED)
 
     def _log_progress(self) -> None:
-        counts = {**self.counts(), "claimed_up_to": self._claimed_up_to}
         activity = asdict(self.delivered.activity)
-        _log.info("sent so far", extra={"fields": {**counts, **activity}})
+        # Orders by state win: a refusal that parks its account leaves a skipped order.
+        facts = {**activity, "failed": 0, **self.counts(), "claimed_up_to": self._claimed_up_to}
+        _log.info("sent so far", extra={"fields": facts})
 
     def _close(self) -> None:
         """Nothing more is sent."""

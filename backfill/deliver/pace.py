@@ -25,6 +25,7 @@ from math import inf
 
 from backfill.deliver.rate import LearnedRate
 from backfill.errors import SafetyStop
+from backfill.progress import duration
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,10 @@ _SLOW_AT_LEAST = 0.25
 _DOWN_AFTER = 8
 """Failures in a row."""
 _PROBE_FIRST, _PROBE_LONGEST = 0.5, 10.0
+_LONG_PAUSE = 10.0
+"""Seconds from which a pause that Shout asks for is told to the person who waits."""
+_SHOWN = 120
+"""Characters of an answer that are shown while it may still get better."""
 _LATE = 0.01
 """Seconds that a late request may catch up when requests are spaced."""
 _RETRIES_PER_SUCCESS = 0.5
@@ -60,9 +65,9 @@ class Seen(Enum):
     """It never got as far as the network."""
 
 
-def _log_event(event: str, **fields: object) -> None:
+def _log_event(event: str, *, level: int = logging.INFO, **fields: object) -> None:
     rounded = {name: round(x, 3) if isinstance(x, float) else x for name, x in fields.items()}
-    _log.info(event, extra={"fields": rounded})
+    _log.log(level, event, extra={"fields": rounded})
 
 
 class Lane:
@@ -97,10 +102,12 @@ class Pace:
         rate: float | None,
         give_up_after: float,
         halt: Callable[[SafetyStop], None],
+        say: Callable[[str], None],
     ) -> None:
         """
         :param rate: requests a second at most.
         :param give_up_after: seconds of an outage after which ``halt`` is called.
+        :param say: shows the person a line, so that nobody has to wonder why nothing goes on.
         """
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
@@ -117,6 +124,8 @@ class Pace:
         self._paused_until = now
         self._give_up_after = give_up_after
         self._halt = halt
+        self._say = say
+        self._longest_pause_told = 0.0
         self._alive_at = now
         self._budget, self._budget_at = _RETRIES_SAVED, now
         self._timer: asyncio.TimerHandle | None = None
@@ -150,24 +159,28 @@ class Pace:
         await future
         return self._loop.time()
 
-    def done(self, lane: Lane, seen: Seen, started: float, retry_after: float | None) -> None:
+    def done(
+        self, lane: Lane, seen: Seen, started: float, retry_after: float | None, why: str = ""
+    ) -> None:
         """A request that got its turn at ``started`` is over.
 
         :param retry_after: seconds, where Shout named them.
+        :param why: what came instead of a good answer.
         """
         now = self._loop.time()
         self.under_way -= 1
         lane.under_way -= 1
         if seen is Seen.ALIVE:
             if started >= lane.failing_since:
-                if lane.down:
-                    _log_event("outage over", lane=lane.name, seconds=now - lane.failing_since)
+                was_down = lane.down
                 lane.failures = lane.probes = 0
+                if was_down:
+                    self._up_again(lane, now)
             self._all_is_well(lane, now, now - started)
         elif seen is Seen.TURNED_AWAY:
             self._turned_away(now, started, retry_after)
         elif seen is Seen.FAILED:
-            self._trouble(lane, now, retry_after)
+            self._trouble(lane, now, retry_after, why)
         if self.create.waiting or self.lookup.waiting:
             self._dispatch()
 
@@ -238,18 +251,18 @@ class Pace:
             return  # it was on its way already when the pause began
         pause = retry_after if retry_after is not None else random.uniform(0.5, 1.5)  # noqa: S311
         self._pause(now, pause)
-        _log_event("rate limited", pause_seconds=pause, limit=self.limit)
+        _log_event("rate limited", pause_seconds=pause, requests_at_once=self.limit)
         self._learned.refused(now, pause)
         self._spaced = True
         self._slot = self._paused_until
         self._back_off(now, pause, _BACK_OFF)
 
-    def _trouble(self, lane: Lane, now: float, retry_after: float | None) -> None:
+    def _trouble(self, lane: Lane, now: float, retry_after: float | None, why: str) -> None:
         if not lane.failures:
             lane.failing_since = now
         lane.failures += 1
         if lane.failures == _DOWN_AFTER:
-            _log_event("outage", lane=lane.name, failures_in_a_row=lane.failures)
+            self._down(lane, why)
         self._back_off(now, lane.latency, _BACK_OFF)
         if retry_after is not None:
             self._pause(now, retry_after)
@@ -259,7 +272,21 @@ class Pace:
             lane.probe_at = now + random.uniform(bound / 2, bound)  # noqa: S311
             lane.probes += 1
         if now - self._alive_at > self._give_up_after:
-            self._give_up("does not answer, or only with errors")
+            self._give_up("does not answer, or only with errors", why)
+
+    def _down(self, lane: Lane, why: str) -> None:
+        _log_event("outage", level=logging.WARNING, lane=lane.name, failures_in_a_row=lane.failures)
+        if not (self.create.down and self.lookup.down):
+            self._say(
+                f"Shout is down, it seems ({why[:_SHOWN]}): one request at a time tries whether it"
+                f" is up again, for {duration(self._give_up_after)} at most"
+            )
+
+    def _up_again(self, lane: Lane, now: float) -> None:
+        seconds = now - lane.failing_since
+        _log_event("outage over", lane=lane.name, seconds=seconds)
+        if not (self.create.down or self.lookup.down):
+            self._say(f"Shout is up again after {duration(seconds)}")
 
     def _pause(self, now: float, seconds: float) -> None:
         if seconds > self._give_up_after:
@@ -269,6 +296,9 @@ class Pace:
                     hint="run the same command again when that is over",
                 )
             )
+        elif seconds > max(_LONG_PAUSE, self._longest_pause_told):
+            self._longest_pause_told = seconds
+            self._say(f"Shout asks for a pause of {duration(seconds)}; the run goes on after it")
         self._paused_until = max(self._paused_until, now + seconds)
 
     def _back_off(self, now: float, again_after: float, factor: float) -> None:
@@ -278,12 +308,13 @@ class Pace:
         self._backed_off = now
         self._steep = False
         self._limit = max(1.0, self._limit * factor)
-        _log_event("backed off", limit=self.limit)
+        _log_event("backed off", requests_at_once=self.limit)
 
-    def _give_up(self, what: str) -> None:
+    def _give_up(self, what: str, last: str = "") -> None:
+        answer = f"; the last answer: {last}" if last else ""
         self._halt(
             SafetyStop(
-                f"Shout {what}, for more than {self._give_up_after:.0f} seconds now",
+                f"Shout {what}, for more than {self._give_up_after:.0f} seconds now{answer}",
                 hint="see whether Shout is up, then run the same command again",
             )
         )

@@ -30,7 +30,7 @@ from backfill.deliver.shout import MOST_UNANSWERED, Shout, run_refused, wrong_ad
 from backfill.deliver.wire import outcome_of
 from backfill.errors import SafetyStop
 
-_NO_SUCH_ADDRESS = (404, 405)
+_NOT_FOUND, _NOT_A_METHOD_HERE = 404, 405
 _READ_BACK_ONE_IN = 100
 """If Shout's answers never show the flag, one order in so many is read back."""
 
@@ -103,6 +103,7 @@ class Sender:
             if shown is not None:
                 return self._found(order, shown, status=None)
             order.in_doubt = False
+            _log.info("not found by lookup", extra={"fields": _who(order)})
             if order.misses >= MOST_UNANSWERED:
                 return self._gave_up(order)
         if order.tries:
@@ -258,12 +259,14 @@ class Sender:
         """Whether an answer shows that the request did not reach Shout's API.
 
         Once an order was created, the address is right, and a page is what a gateway in front of
-        Shout writes; but "no such address" in a page is no answer to an order even then. Who names
-        the account has understood the request.
+        Shout writes; but "no such address" in a page is no answer to an order even then, nor is
+        "no such method" anywhere. Who names the account has understood the request.
         """
         if outcome not in (Outcome.CREATED, Outcome.REFUSED):
             return False
-        unheard_of = answer.status in _NO_SUCH_ADDRESS
+        if answer.status == _NOT_A_METHOD_HERE:
+            return True
+        unheard_of = answer.status == _NOT_FOUND
         if self._proven or self._created:
             return unheard_of and answer.is_page()
         return answer.is_page() or (unheard_of and claim.account_id.encode() not in answer.body)

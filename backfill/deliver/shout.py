@@ -35,6 +35,7 @@ class Shout:
             rate=settings.rate,
             give_up_after=settings.give_up_after,
             halt=self.halt,
+            say=say,
         )
         self.url = api.url
         self.wire = Wire(api, self.pace)
@@ -119,7 +120,7 @@ def wrong_address(url: str, answer: Answer) -> SafetyStop:
             " no order was marked as failed, so the same command can be run again",
         )
     return SafetyStop(
-        f"{url}/orders: {answer.describe()}, to the first order; is this Shout's API?",
+        f"{url}/orders: {answer.describe()}; is this Shout's API?",
         hint="check --api-url: /orders is added to it. If it is right, Shout may not know the"
         " account of this order: begin with another (--account). No order was marked as failed",
     )

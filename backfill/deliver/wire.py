@@ -55,15 +55,15 @@ class Wire:
         started = self._pace.turn_now(lane) or await self._pace.wait(lane)
         self.activity.requests += 1
         self.activity.lookups += lane is self._pace.lookup
-        seen, retry_after = Seen.NOTHING, None
+        seen, retry_after, why = Seen.NOTHING, None, ""
         try:
             answer = await send(*args, **more)
             seen = self._seen(answer)
             if seen is not Seen.ALIVE:
-                retry_after = answer.retry_after()
+                retry_after, why = answer.retry_after(), answer.describe()
         except NoAnswer as none:
             if not none.out_of_files:
-                seen = Seen.FAILED
+                seen, why = Seen.FAILED, str(none)
             elif not self._pace.fewer_files():
                 raise StorageError(
                     "the limit on open files leaves none for a connection",
@@ -71,14 +71,17 @@ class Wire:
                 ) from none
             return none
         finally:
-            self._pace.done(lane, seen, started, retry_after)
+            self._pace.done(lane, seen, started, retry_after, why)
         return answer
 
     def _seen(self, answer: Answer) -> Seen:
         if answer.status == 429:
             self.activity.rate_limited += 1
             return Seen.TURNED_AWAY
-        return Seen.FAILED if answer.status >= 500 else Seen.ALIVE
+        # A page in place of an order, or a way elsewhere, comes from a login, or from a gateway in
+        # front of a Shout that is down. A page with a 4xx may be Shout's own "not found".
+        not_shout = 300 <= answer.status < 400 or (answer.status < 300 and answer.is_page())
+        return Seen.FAILED if answer.status >= 500 or not_shout else Seen.ALIVE
 
 
 def outcome_of(answer: Answer | NoAnswer) -> Outcome:

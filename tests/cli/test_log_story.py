@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from backfill.deliver import create
 from backfill.sandbox.process import SandboxProcess
 from tests.operations.jobs import JOB, orders, to, typed, write
 
@@ -14,8 +17,11 @@ def events() -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_run_with_troubles_reads_in_order(sandbox: SandboxProcess) -> None:
+def test_a_run_with_troubles_reads_in_order(
+    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Begin with settings, decisions, pauses, doubts, refusals, skipped accounts, result, end."""
+    monkeypatch.setattr(create, "LOG_SECONDS", 0.0)
     sandbox.set_faults(
         {
             "rate_limit": 60,
@@ -23,6 +29,7 @@ def test_a_run_with_troubles_reads_in_order(sandbox: SandboxProcess) -> None:
             "accounts": {"not_enabled": ["A3"]},
             "fault": [
                 {"kind": "drop_after_commit", "on": ["create"], "at": [15]},
+                {"kind": "error_before_commit", "status": 503, "on": ["create"], "at": [20]},
                 {"kind": "error_before_commit", "status": 422, "on": ["create"], "at": [30]},
             ],
         }
@@ -41,6 +48,7 @@ def test_a_run_with_troubles_reads_in_order(sandbox: SandboxProcess) -> None:
         "rate limited",
         "order in doubt",
         "found by lookup",
+        "not found by lookup",
         "order refused",
         "account skipped",
         "sent",
@@ -50,6 +58,10 @@ def test_a_run_with_troubles_reads_in_order(sandbox: SandboxProcess) -> None:
     (refused, *_) = [one for one in told if one["event"] == "order refused"]
     assert "HTTP 422" in refused["answer"]
     assert refused["reference_id"].startswith("#")
+    last = [one for one in told if one["event"] == "sent so far"][-1]
+    (end,) = [one for one in told if one["event"] == "sent"]
+    states = ("created", "failed", "skipped")
+    assert [last[state] for state in states] == [end[state] for state in states]
 
 
 def test_neither_customers_nor_secrets(sandbox: SandboxProcess) -> None:

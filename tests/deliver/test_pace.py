@@ -73,12 +73,24 @@ class Down:
         return Seen.ALIVE, None, 0.02
 
 
+def idle_pace(concurrency: int) -> Pace:
+    """A pace that nothing halts and that nobody listens to."""
+    return Pace(
+        concurrency=concurrency,
+        rate=None,
+        give_up_after=900,
+        halt=lambda stop: None,
+        say=lambda line: None,
+    )
+
+
 class Press:
     """Presses a server with as many requests as the pace lets through."""
 
     def __init__(self, server: Server, concurrency: int = 64, **changes: float) -> None:
         self.server = server
         self.halted: list[SafetyStop] = []
+        self.said: list[str] = []
         self.seen: Counter[tuple[int, Seen]] = Counter()
         self.most_under_way = 0
         self._concurrency = concurrency
@@ -92,6 +104,7 @@ class Press:
             rate=self._changes.get("rate"),
             give_up_after=self._changes.get("give_up_after", 900.0),
             halt=self._halt,
+            say=self.said.append,
         )
 
         async def one_after_the_other() -> None:
@@ -102,7 +115,7 @@ class Press:
                 seen, retry_after, takes = self.server.answer(loop.time() - start)
                 self.seen[int(loop.time() - start), seen] += 1
                 await asyncio.sleep(takes * random.uniform(0.9, 1.1))
-                self.pace.done(lane, seen, at, retry_after)
+                self.pace.done(lane, seen, at, retry_after, "HTTP 503: sorry")
 
         for at, event in events.items():
             loop.call_later(at, event)
@@ -203,6 +216,35 @@ def test_an_outage_of_a_minute_is_no_retry_storm() -> None:
     assert not press.halted
 
 
+def test_an_outage_is_told_when_it_begins_and_when_it_ends() -> None:
+    """Once each, with what came instead of an answer; an outage that halts the run says it too."""
+    down, up = Press(Down(5, 65)).press(90).said
+    assert down == (
+        "Shout is down, it seems (HTTP 503: sorry): one request at a time tries whether it is up"
+        " again, for 15 min at most"
+    )
+    assert up.startswith("Shout is up again after 1 min")
+    (stop,) = Press(Down(5, 1e9), give_up_after=100).press(300).halted
+    assert stop.message.endswith("for more than 100 seconds now; the last answer: HTTP 503: sorry")
+
+
+def test_a_long_pause_is_told_once() -> None:
+    """Whoever waits knows why; pauses that are no longer than one that was told are not."""
+
+    class Pauses:
+        pauses = iter((5.0, 30.0, 20.0, 60.0))
+
+        def answer(self, now: float) -> tuple[Seen, float | None, float]:
+            pause = next(self.pauses, None)
+            seen = Seen.ALIVE if pause is None else Seen.TURNED_AWAY
+            return seen, pause, 0.01
+
+    assert Press(Pauses(), 1).press(200).said == [
+        "Shout asks for a pause of 30 s; the run goes on after it",
+        "Shout asks for a pause of 1 min; the run goes on after it",
+    ]
+
+
 def test_an_outage_that_does_not_end_halts_the_run() -> None:
     """``--give-up-after``."""
     press = Press(Down(5, 1e9), give_up_after=100).press(300)
@@ -272,7 +314,7 @@ def test_lookups_go_before_new_orders() -> None:
     """What is in doubt is settled first."""
 
     async def order_of_turns() -> list[str]:
-        pace = Pace(concurrency=1, rate=None, give_up_after=900, halt=lambda stop: None)
+        pace = idle_pace(1)
         went: list[str] = []
 
         async def go(lane: Lane, name: str) -> None:
@@ -298,7 +340,7 @@ def test_retries_have_a_budget() -> None:
 
     async def seconds(successes: int) -> float:
         loop = asyncio.get_running_loop()
-        pace = Pace(concurrency=1, rate=None, give_up_after=900, halt=lambda stop: None)
+        pace = idle_pace(1)
         for _ in range(100):
             await pace.may_retry()
         for _ in range(successes):
@@ -316,7 +358,7 @@ def test_whoever_waits_when_it_is_over_is_told() -> None:
     """For a turn, for the budget, or for time to pass."""
 
     async def stopped() -> list[BaseException | None]:
-        pace = Pace(concurrency=1, rate=None, give_up_after=900, halt=lambda stop: None)
+        pace = idle_pace(1)
         pace.turn_now(pace.create)
         waiting = [
             asyncio.ensure_future(pace.wait(pace.create)),
@@ -335,7 +377,7 @@ def test_an_open_files_limit_is_made_do_with() -> None:
     """Fewer connections from then on; none at all is told."""
 
     async def left() -> tuple[int, bool]:
-        pace = Pace(concurrency=10, rate=None, give_up_after=900, halt=lambda stop: None)
+        pace = idle_pace(10)
         for _ in range(4):
             pace.turn_now(pace.create)
         assert pace.fewer_files()

@@ -120,6 +120,37 @@ def test_a_page_on_the_500th_request(tmp_path: Path, sandbox: SandboxProcess) ->
     assert_exactly_once(sandbox, job)
 
 
+def test_pages_from_the_100th_request_on(tmp_path: Path, sandbox: SandboxProcess) -> None:
+    """Something stands before Shout now: an outage, so that few orders are sent into it."""
+    sandbox.set_faults({"fault": [{"kind": "html", "on": ["create", "get"], "from": 100}]})
+    job = make_job(tmp_path, 600)
+    with (
+        Checkpoint(job) as checkpoint,
+        pytest.raises(SafetyStop, match="the last answer: HTTP 200: <"),
+    ):
+        run(checkpoint, settings(sandbox.url, give_up_after=2.0), progress=Listener())
+    found = states(job)
+    assert found["created"] > 80
+    assert found["sending"] < 50
+    assert found["pending"] > 450
+    sandbox.set_faults({})
+    deliver(job, sandbox.url)
+    assert_exactly_once(sandbox, job)
+
+
+def test_a_method_that_is_not_allowed_in_mid_job(tmp_path: Path, sandbox: SandboxProcess) -> None:
+    """No order can be the reason, so none is marked as failed."""
+    job = make_job(tmp_path, 20)
+    with Checkpoint(job) as checkpoint:
+        run(checkpoint, settings(sandbox.url), limit=5, progress=Listener())
+    with (
+        Gateway(405, "text/plain", b"Method Not Allowed") as gateway,
+        pytest.raises(SafetyStop, match="HTTP 405: Method Not Allowed"),
+    ):
+        deliver(job, gateway.url)
+    assert states(job) == {"created": 5, "pending": 15}
+
+
 def test_an_unknown_path_in_mid_job(tmp_path: Path, sandbox: SandboxProcess) -> None:
     """A page of "not found" stops the run even where orders were created before."""
     job = make_job(tmp_path, 20)
