@@ -51,7 +51,7 @@ def lines(result: VerifyResult, folder: Path) -> Iterator[str]:
     for field, count in result.fields.items():
         yield f"  {field} differs in {count:,}"
     if result.flag_not_shown:
-        yield f"  lookups do not show the flag, so it was not in {result.flag_not_shown:,}"
+        yield f"  lookups do not show the flag, so it was not checked, in {result.flag_not_shown:,}"
     if result.bodies_purged:
         yield (
             "  the bodies were purged, so only key, total, day, number of line items and flag"
