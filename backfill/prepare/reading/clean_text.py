@@ -58,19 +58,24 @@ class Survey:
     """How many quotes a backslash escapes; 0 where quotes are doubled, as usual."""
     tail: str
     """The last 64 KB or less."""
-    wrapped: bool = False
-    """Whether each row stands in one quoted cell, as if it were text."""
+    wrapped: str | None = None
+    """Where each row stands in one quoted cell, as if it were text: the delimiter of the blank
+    cells beside it, or an empty text. None where rows stand as rows."""
 
     @property
     def is_clean(self) -> bool:
         """Whether the parser can have the bytes as they are."""
         return self.encoding.name == "utf-8" and not (
-            self.has_nul or self.stray_cr or self.doubled_cr or self.escapes or self.wrapped
+            self.has_nul
+            or self.stray_cr
+            or self.doubled_cr
+            or self.escapes
+            or self.wrapped is not None
         )
 
     def breaks_off_in(self, cell: str, delimiter: str) -> bool:
         """Whether the text ends inside of ``cell``, its last one: its quotes were never closed."""
-        if self.escapes or self.wrapped:
+        if self.escapes or self.wrapped is not None:
             return False
         tail = _LITTER.sub("", self.tail)
         opened = '"' + _LITTER.sub("", cell).replace('"', '""')
@@ -93,7 +98,7 @@ class Survey:
                     ),
                 )
             )
-        if self.wrapped:
+        if self.wrapped is not None:
             made.append(
                 _quoting(
                     source,
@@ -238,8 +243,8 @@ def open_clean(
             yield file
         else:
             blocks = _cleaned(file, found)
-            if found.wrapped:
-                blocks = _unwrapped(blocks)
+            if found.wrapped is not None:
+                blocks = _unwrapped(blocks, found.wrapped)
             filtered = io.BufferedReader(_Blocks(blocks), _BLOCK)
             _skip(filtered, offset)
             yield filtered
@@ -321,13 +326,18 @@ def _cleaned(file: IO[bytes] | pa.NativeFile, found: Survey) -> Iterator[bytes]:
         yield text.encode("utf-8", "replace")
 
 
-def _unwrapped(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Each record is one quoted cell: what is in it is the record that was meant."""
+def _unwrapped(blocks: Iterable[bytes], delimiter: str) -> Iterator[bytes]:
+    """Each record is one quoted cell: what is in it is the record that was meant.
+
+    :param delimiter: of the blank cells behind it; empty where there are none.
+    """
+    delimiter = delimiter or _NO_DELIMITER
     lines = io.TextIOWrapper(
         io.BufferedReader(_Blocks(iter(blocks)), _BLOCK), "utf-8", "replace", newline=""
     )
-    for cells in csv.reader(lines, delimiter=_NO_DELIMITER):
-        yield ("".join(cells) + "\n").encode()
+    for cells in csv.reader(lines, delimiter=delimiter):
+        record = delimiter.join(cells) if any(cells[1:]) else "".join(cells)
+        yield (record + "\n").encode()
 
 
 class _Blocks(io.RawIOBase):

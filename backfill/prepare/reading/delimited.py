@@ -43,7 +43,7 @@ from backfill.prepare.reading.table import (
 )
 
 _NO_TEXT = ' \t\r\n"' + "".join(DELIMITERS)
-_ONE_QUOTED_CELL = re.compile(r'\s*"(?:[^"]|"")*"\s*')
+_ONE_QUOTED_CELL = re.compile(r'\s*"(?:[^"]|"")*"(?P<blank_cells>[,;\t|]*)\s*')
 _HEAD_BYTES = 1 << 18
 _BATCH_BYTES = 1 << 25
 
@@ -148,8 +148,9 @@ def open_text(
     if not found.size:
         raise SourceError(source, "is empty", hint="export it again")
     head, is_all = _head(origin, found)
-    if _is_wrapped(head):
-        found = replace(found, wrapped=True)
+    wrapped = _wrapped(head)
+    if wrapped is not None:
+        found = replace(found, wrapped=wrapped)
         head, is_all = _head(origin, found)
     layout = find_layout(source, head, is_all, knows, header_row)
     if layout.short_rows is not None and _ends_rows_with_blanks(origin, found, layout):
@@ -238,15 +239,21 @@ def _head(origin: Origin, found: Survey) -> tuple[str, bool]:
     return data.decode("utf-8", "ignore"), is_all
 
 
-def _is_wrapped(head: str) -> bool:
-    """Whether every line is one quoted cell with delimiters in it: a row saved as if it were the
-    text of a single cell."""
+def _wrapped(head: str) -> str | None:
+    """How rows are wrapped where every line is one quoted cell with delimiters in it: a row saved
+    as if it were the text of a single cell.
+
+    :returns: the delimiter that stands behind the cell for the blank ones beside it; empty where
+        there are none; None where the lines are rows.
+    """
     lines = [line for line in head.splitlines()[:HEAD_ROWS] if line.strip(_NO_TEXT)]
-    return (
-        len(lines) > 1
-        and all(map(_ONE_QUOTED_CELL.fullmatch, lines))
-        and any(all(delimiter in line for line in lines) for delimiter in DELIMITERS)
-    )
+    cells = [_ONE_QUOTED_CELL.fullmatch(line) for line in lines]
+    outer = {mark for cell in cells if cell is not None for mark in cell["blank_cells"]}
+    if len(lines) < 2 or not all(cells) or len(outer) > 1:
+        return None
+    behind = outer.pop() if outer else ""
+    inner = [mark for mark in DELIMITERS if mark != behind]
+    return behind if any(all(mark in line for line in lines) for mark in inner) else None
 
 
 def _told_by_spreadsheet(head: str) -> tuple[int, str | None]:

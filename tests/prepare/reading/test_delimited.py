@@ -428,6 +428,13 @@ def test_rows_wrapped_whole_in_one_cell(write: Write) -> None:
     assert rows_of(path) == [("1", "Ann, Lee", "5.00"), ("2", "Bob", "6.00")]
 
 
+def test_rows_wrapped_in_one_cell_with_blank_ones_beside_it(write: Write) -> None:
+    """As a spreadsheet saves them whose own delimiter is another one than the file's."""
+    lines = ["id,name,total", '1,"Ann; Lee",5.00', "2,Bob,6.00"]
+    path = write("".join('"' + line.replace('"', '""') + '";;\n' for line in lines))
+    assert rows_of(path) == [("1", "Ann; Lee", "5.00"), ("2", "Bob", "6.00")]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_cells_that_are_all_quoted_are_not_wrapped(write: Write, delimiter: str) -> None:
     """Delimiters and line breaks inside quoted cells stay where they are."""
