@@ -10,10 +10,15 @@ from backfill.prepare.convert.zones import ABBREVIATIONS, find_zone
 _BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]")
 _LAST_WORD = re.compile(r"(?:^|[\s_,;:/-]|(?<=[a-z])(?=[A-Z]))([A-Za-z]{2,4})\W*$")
 _CENTS = re.compile(
-    r"(?:^|[\W_]|(?<=[a-z])(?=C))(?:[Cc]ents?|CENTS?|centimes?|centavos|minor[ _]units?)(?:$|[\W_])"
+    r"(?:^|[\W_]|(?<=[a-z])(?=[CP]))(?:[Cc]ents?|CENTS?|[Pp]ence|PENCE|pennies|[Cc]entimes?"
+    r"|[Cc]entavos?|[Cc]éntimos?|[Cc]entesimi|[Öö]re|[Øø]re|[Gg]roszy?|[Pp]aise|[Kk]opecks"
+    r"|minor(?:[ _]units?)?)(?:$|[\W_])"
 )
 #: Codes that are also words, as in TOTAL ALL: they count in brackets only.
 _WORDS = {"ALL", "BAM", "CUP", "GEL", "LAK", "MOP", "PEN", "RON", "SOS", "TOP", "TRY"}
+
+#: Eastern Time and the others, as programs of the United States and Canada name their zones.
+_CONTINENTAL_ZONES = {"ET", "CT", "MT", "PT"}
 
 
 def currency_in_header(header: str) -> str | None:
@@ -36,7 +41,7 @@ def currency_in_header(header: str) -> str | None:
 
 
 def holds_cents(header: str) -> bool:
-    """Whether the amounts below are already in cents: ``unit_price_cents``, ``Total (cents)``."""
+    """Whether the amounts below are in hundredths: ``unit_price_cents``, ``Total (pence)``."""
     return _CENTS.search(header) is not None
 
 
@@ -48,7 +53,8 @@ def zone_in_header(header: str) -> str | None:
         # ``est`` may be estimated; what is not in capitals is an abbreviation only where plain.
         if is_abbreviation and not word.isupper() and word.upper() not in ("UTC", "GMT"):
             continue
-        if len(word) > 2 and (is_abbreviation or (word in words[:-1] and find_zone(word))):
+        short = len(word) < 3 and word not in _CONTINENTAL_ZONES  # UT may be Utah
+        if not short and (is_abbreviation or (word in words[:-1] and find_zone(word))):
             return word.upper() if is_abbreviation else word
     return None
 

@@ -32,11 +32,12 @@ _WITHOUT_MARKS = r"^((?:19|20)\d{2})(\d{2})(\d{2})$"
 _UNUSUAL = r"[^!-~ ]|  "
 _INVISIBLE = r"[\x{200B}-\x{200F}\x{061C}\x{202A}-\x{202E}\x{2060}\x{2066}-\x{2069}\x{FEFF}]"
 _SPACES = r"[\s\x{00A0}\x{2009}\x{202F}]+"
-# Without a colon: times without marks, as ISO 8601's basic format has them, and 9 PM.
+# Without a colon: times without marks, as ISO 8601's basic format has them, 9 PM, and 10h15.
 _REWRITTEN = (
     (r"^((?:19|20)\d{6})(\d{6})", r"\1 \2"),
     (r"^(\d{8}[T ])(\d{2})(\d{2})(\d{2})", r"\1\2:\3:\4"),
     (r"([T ,])(\d{1,2}) ?([AaPp]\.? ?[Mm]\.?)$", r"\1\2:00 \3"),
+    (r"([T ,])(\d{1,2}) ?[hH] ?(\d{2})$", r"\1\2:\3"),
 )
 
 

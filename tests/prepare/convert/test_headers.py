@@ -13,7 +13,8 @@ from backfill.prepare.convert import currency_in_header, holds_cents, zone_in_he
         ("Created (UTC)", "UTC"), ("created_at_utc", "UTC"), ("CreatedUTC", "UTC"),
         ("Order Date [Europe/London]", "Europe/London"), ("Paid (GMT+2)", "GMT+2"),
         ("Order Date EST", "EST"), ("shipped_est", None), ("Ship date (est)", None),
-        ("Ship Date (UT)", None), ("Paid (local)", None), ("Day", None), ("Created", None),
+        ("Ship Date (UT)", None), ("Created [PT]", "PT"), ("Paid (ET)", "ET"),
+        ("Paid (local)", None), ("Day", None), ("Created", None),
         ("TimeZone", None), ("Paid (USD)", None),
     ],
 )  # fmt: skip
@@ -40,6 +41,8 @@ def test_the_currency_in_a_header(header: str, currency: str | None) -> None:
     ("header", "cents"),
     [
         ("unit_price_cents", True), ("Total (cents)", True), ("amountCents", True),
+        ("price_pence", True), ("Total (öre)", True), ("amount_minor", True),
+        ("Expence", False), ("Minority share", False),
         ("Total", False), ("Accents", False), ("percent", False), ("Recent total", False),
     ],
 )  # fmt: skip
