@@ -363,7 +363,11 @@ def _currency(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterat
 
 def _phone_region(sources: Sequence[ReadSource], settings: ImportSettings) -> Iterator[Decision]:
     if any("profile_phone_number" in source.mapping.specs for source in sources):
-        by_country = any(source.mapping.country is not None for source in sources)
+        by_country = any(
+            source.mapping.country is not None
+            or "profile_shipping_address_raw" in source.mapping.specs
+            for source in sources
+        )
         yield _for_all(
             "phone region",
             f"the country of the order, else {settings.region}" if by_country else settings.region,

@@ -39,6 +39,7 @@ class Gathered:
     """of the amounts and the quantities"""
     statuses: StatusCounts = field(default_factory=dict)
     entities: Entities | None = None
+    twins: Twins | None = None
     amounts: Settled | None = None
     """what the arithmetic of the orders proves"""
     charges: tuple[Charge, ...] = ()
@@ -58,7 +59,7 @@ class Gathering:
         self._narrow, self._inside = _narrowed(mapping), _inside_cells(mapping)
         self._sample = MoneySample(mapping)
         self._entities = found.entities = Entities.of(mapping)
-        self._twins = Twins.of(mapping, table.header, table.columns)
+        self._twins = found.twins = Twins.of(mapping, table.header, table.columns)
         in_prices = source.format.in_prices
         self._charges = ChargesLeftOut.of(mapping, table.columns, in_prices)
         self._have_totals = have_totals
@@ -124,7 +125,7 @@ def _narrowed(mapping: fields.Mapping) -> fields.Mapping:
     if mapping.packed is not None:
         wanted -= set(fields.LINE_FIELDS)  # see _inside_cells
     kept = {name: spec for name, spec in mapping.specs.items() if name in wanted}
-    return replace(mapping, specs=kept, rows=rules, packed=None)
+    return replace(mapping, specs=kept, rows=rules, packed=None, country=None)
 
 
 def _inside_cells(mapping: fields.Mapping) -> fields.Mapping | None:
@@ -133,4 +134,4 @@ def _inside_cells(mapping: fields.Mapping) -> fields.Mapping | None:
         return None
     packed = mapping.packed.grammar.fields.keys() & fields.NUMBER_FIELDS
     numbers = {name: spec for name, spec in mapping.specs.items() if name in packed}
-    return replace(mapping, specs=numbers, rows=())
+    return replace(mapping, specs=numbers, rows=(), country=None)

@@ -38,8 +38,10 @@ from backfill.prepare.sources import open_sources
 from backfill.prepare.survey import Surveyed, survey
 from backfill.prepare.validation.rules import (
     CHARGE_LEFT_OUT,
+    ENTITIES_LEFT,
     IGNORED_ROW,
     OF_SOURCES,
+    SAME_NAME,
     UNUSED_COLUMN,
     severities,
 )
@@ -169,14 +171,18 @@ def _ignored(rows: Sequence[int], source: str) -> list[ProblemRow]:
 
 
 def _about_columns(one: Surveyed) -> Iterator[ProblemRow]:
-    """Columns that are not used although they seem to matter."""
-    found = [
+    """Columns that are not used although they seem to matter, or that need a look."""
+    found: list[tuple[str, int, str, str | None]] = [
         (CHARGE_LEFT_OUT, charge.rows, charge.column, charge.figures) for charge in one.charges
     ]
     found += [
         (UNUSED_COLUMN, one.rows, guess.spec, f"--map {field}={guess.spec}")
         for field, guess in one.mapping.unused.items()
     ]
+    if one.entities is not None:
+        found += [(ENTITIES_LEFT, rows, column, None) for column, rows in one.entities.left]
+    if one.twins is not None:
+        found += [(SAME_NAME, one.rows, column, None) for column in one.twins.differing]
     for rule, rows, column, value in found:
         message = ": ".join(OF_SOURCES[rule])
         yield (rule, "warning", None, 0, rows, one.table.source, None, column, value, message)

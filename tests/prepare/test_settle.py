@@ -150,7 +150,19 @@ def test_a_zone_that_is_not_known_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "nothing",
-    ["0000-00-00", "0000-00-00 00:00:00", "1900-01-00", "0", "None", "NULL", "12/30/1899", "-"],
+    [
+        "0000-00-00",
+        "0000-00-00 00:00:00",
+        "1900-01-00",
+        "0",
+        "None",
+        "NULL",
+        "12/30/1899",
+        "-",
+        "1970-01-01 00:00:00",
+        "01/01/1753",
+        "1900-01-01T00:00:00",
+    ],
 )
 def test_a_zero_time_is_a_blank(tmp_path: Path, nothing: str) -> None:
     """It does not cancel the order, nor is it sent."""
@@ -222,6 +234,37 @@ def test_a_phone_is_at_home_in_the_country_that_ends_its_address(tmp_path: Path)
     assert bodies["N-2"]["profile_phone_number"] == "+18015556788"
 
 
+def test_a_column_of_countries_is_where_a_phone_is_at_home(tmp_path: Path) -> None:
+    """Without a country in the address; Mexico's numbers would be real ones in the US too."""
+    found = read(
+        tmp_path,
+        (*dated(1, "2021-04-05"), "55 1234 5678", "México"),
+        (*dated(2, "2021-04-05"), "801-555-6788", ""),
+        header=(*TIMED, "created_at", "profile_phone_number", "Country"),
+    )
+    numbers = {key: body.get("profile_phone_number") for key, body in found.bodies.items()}
+    assert numbers == {"1": "+525512345678", "2": "+18015556788"}
+
+
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [
+        ("Calle 5, Ciudad de México, Mexico", "+525512345678"),
+        ("Calle 5, Ciudad de México, México.", "+525512345678"),
+        ("5 Main St, Atlanta, Georgia", "+15512345678"),
+        ("5 Main St, Los Angeles, CA", "+15512345678"),
+        ("5 Main St, Provo, UT 84606", "+15512345678"),
+    ],
+)
+def test_the_country_at_the_end_of_an_address_is_where_a_phone_is_at_home(
+    tmp_path: Path, address: str, number: str
+) -> None:
+    """By its name only: CA may be California, and Georgia is a state as well."""
+    header = (*TIMED, "created_at", "profile_phone_number", "profile_shipping_address_raw")
+    found = read(tmp_path, (*dated(1, "2021-04-05"), "55 1234 5678", address), header=header)
+    assert found.bodies["1"]["profile_phone_number"] == number
+
+
 def test_a_country_alone_does_not_beat_a_whole_address(tmp_path: Path) -> None:
     """The billing address is sent where all that is said of shipping is a country."""
     found = read(
@@ -251,3 +294,4 @@ def test_html_entities_are_decoded_in_an_escaped_column(
         header=SHOP[:5],
     )
     assert found.lines("1")[0][0] == (name or escaped)
+    assert ("html_entities" in found.rules) is (name is None)

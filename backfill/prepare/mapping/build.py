@@ -27,7 +27,7 @@ from backfill.prepare.mapping.field_names import (
     ORDER_KEY,
 )
 from backfill.prepare.mapping.formats import Format, OrderKey, OrderValues, RowRule
-from backfill.prepare.mapping.guess import Guess, column_key
+from backfill.prepare.mapping.guess import Guess, column_key, country_columns
 from backfill.prepare.mapping.packed import PackedColumns
 from backfill.prepare.mapping.spec import Part, Spec, Template, parse_spec
 from backfill.prepare.mapping.statuses import Meaning
@@ -72,6 +72,8 @@ class Mapping:
     """columns that bear a field's name and do not serve it, with why their values do not fit"""
     escaped: frozenset[str] = frozenset()
     """columns whose texts have HTML entities"""
+    country: Spec | None = None
+    """the column of the customer's country, which tells where a phone number is at home"""
     digits: frozenset[str] = field(default_factory=frozenset)
     """columns whose cells lose Excel's text marker, an apostrophe before digits"""
 
@@ -79,15 +81,6 @@ class Mapping:
     def zero_is_blank(self) -> frozenset[str]:
         """Fields where a literal zero on an order's further rows says nothing."""
         return frozenset({"total"} if self.order_values == "zero_on_rest" else ())
-
-    @property
-    def country(self) -> Spec | None:
-        """The columns of the shipping and the billing country, as the address names them."""
-        address = self.specs.get("profile_shipping_address_raw")
-        columns = () if address is None else address.columns
-        choices = (Template((Part(name),)) for name in columns if "country" in name.casefold())
-        found = tuple(choices)
-        return Spec(found) if found else None
 
     @property
     def with_choices(self) -> tuple[str, ...]:
@@ -181,6 +174,7 @@ def build_mapping(
         guesses=accepted,
         unused=open_guesses,
         misfits=misfits or {},
+        country=_country(specs, finder.columns),
         digits=frozenset(_digit_columns(specs)),
     )
 
@@ -367,6 +361,16 @@ def _rules_that_apply(rules: Sequence[RowRule], finder: _Finder) -> tuple[RowRul
         if len(when) == len(rule.when):
             applying.append(replace(rule, when=when))
     return tuple(applying)
+
+
+def _country(specs: Map[str, Spec], columns: Sequence[str]) -> Spec | None:
+    """The country that the address names, first for shipping and then for billing; without one
+    in the address, the export's other columns of countries."""
+    address = specs.get("profile_shipping_address_raw")
+    inside = () if address is None else address.columns
+    named = [name for name in inside if "country" in name.casefold() or country_columns([name])]
+    found = named or country_columns(columns)
+    return Spec(tuple(Template((Part(name),)) for name in found)) if found else None
 
 
 def _digit_columns(specs: Map[str, Spec]) -> set[str]:

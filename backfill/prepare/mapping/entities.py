@@ -63,6 +63,13 @@ class Entities:
         counts = self._with_entities.items()
         return frozenset(name for name, count in counts if count and not self._plain[name])
 
+    @property
+    def left(self) -> Iterator[tuple[str, int]]:
+        """The columns whose entities stay, and the rows that have them."""
+        for name, count in self._with_entities.items():
+            if count and name not in self.escaped:
+                yield name, count
+
     def decisions(self, label: str) -> Iterator[Decision]:
         """What becomes of each column with entities."""
         for name, count in self._with_entities.items():

@@ -79,7 +79,7 @@ def apply(mapping: Mapping, table: pa.Table) -> pa.Table:
     lines = mapping.packed.grammar.fields.keys() & mapping.specs if mapping.packed else set()
     chosen = {each: spec.chosen(cells) for each, spec in mapping.specs.items() if each not in lines}
     country = mapping.country
-    if country is not None:
+    if country is not None and ADDRESS in chosen:
         chosen[ADDRESS] = mapping.specs[ADDRESS].whole(cells, country)
     texts = {each: found.text for each, found in chosen.items()}
     flag, no_item = _judge(mapping.rows, texts, cells, rows)

@@ -112,6 +112,13 @@ def charge_columns(columns: Sequence[str]) -> dict[str, str]:
     return {column: kinds[key] for column in columns if (key := _bare_key(column)) in kinds}
 
 
+def country_columns(columns: Sequence[str]) -> list[str]:
+    """The columns that are named like the customer's country, the surest name first."""
+    names = _content().parts["country"]
+    keys = {column: key for column in columns if (key := column_key(column)) in names}
+    return sorted(keys, key=lambda column: names.index(keys[column]))
+
+
 @cache
 def known_keys() -> frozenset[str]:
     """Every name that some field's column may have, as :func:`column_key` writes it."""

@@ -1,9 +1,9 @@
-"""Columns of one name: which of them is meant is asked about where their values differ."""
+"""Columns of one name: where their values differ, it is asked which of them is meant."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,26 +25,28 @@ class Twins:
     _rows: dict[tuple[str, str], int] = field(default_factory=dict)
     """the first row where they differ"""
 
+    _chosen: frozenset[str] = frozenset()
+    """the fields whose column a person named"""
+
     @classmethod
     def of(cls, mapping: fields.Mapping, header: Sequence[str], columns: Sequence[str]) -> Twins:
-        """The twins of the columns that no person chose.
+        """The twins of the mapped columns.
 
         :param header: the header's cells as they stand; ``columns``: the name of each column.
         """
         named: dict[str, list[str]] = {}
         for cell, column in zip(header, columns, strict=False):
             named.setdefault(" ".join(cell.split()), []).append(column)
-        chosen = (SettledBy.OPTION, SettledBy.MAPPING)
-        return cls(
-            {
-                (name, column): [each for each in same if each != column]
-                for name, spec in mapping.specs.items()
-                if mapping.settled_by.get(name) not in chosen
-                for same in named.values()
-                for column in set(same) & set(spec.columns)
-                if len(same) > 1
-            }
-        )
+        others = {
+            (name, column): [each for each in same if each != column]
+            for name, spec in mapping.specs.items()
+            for same in named.values()
+            for column in set(same) & set(spec.columns)
+            if len(same) > 1
+        }
+        by_person = (SettledBy.OPTION, SettledBy.MAPPING)
+        settled_by = mapping.settled_by.items()
+        return cls(others, _chosen=frozenset(name for name, by in settled_by if by in by_person))
 
     def add(self, batch: pa.Table) -> None:
         """Note the first row where they differ."""
@@ -63,6 +65,8 @@ class Twins:
     def contradiction(self, label: str) -> MappingError | None:
         """That twins differ, and nothing says which of them is meant."""
         for (name, column), row in self._rows.items():
+            if name in self._chosen:
+                continue
             same = [column, *self.others[name, column]]
             return MappingError(
                 f"{label}: {len(same)} columns are called {column!r}, and they differ, first in "
@@ -71,3 +75,8 @@ class Twins:
                 + " or ".join(f"--map {shlex.quote(f'{name}={each}')}" for each in same),
             )
         return None
+
+    @property
+    def differing(self) -> Iterator[str]:
+        """Columns that a person named although another of that name has other values."""
+        return (column for name, column in self._rows if name in self._chosen)

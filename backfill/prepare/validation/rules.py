@@ -522,6 +522,8 @@ RULES: tuple[Rule, ...] = (
 IGNORED_ROW = "ignored_row"
 CHARGE_LEFT_OUT = "charge_left_out"
 UNUSED_COLUMN = "unused_column"
+ENTITIES_LEFT = "html_entities"
+SAME_NAME = "columns_of_one_name"
 #: Title and remedy of each.
 OF_SOURCES = {
     IGNORED_ROW: (
@@ -535,6 +537,15 @@ OF_SOURCES = {
     UNUSED_COLUMN: (
         "The column resembles a field and is not used",
         "map it, or accept all guesses with --accept-guesses",
+    ),
+    ENTITIES_LEFT: (
+        "The column has HTML entities such as &amp;, but plain ampersands too, so its texts are "
+        "sent as they are",
+        "export the column as plain text",
+    ),
+    SAME_NAME: (
+        "Another column has the name of the mapped one, and other values",
+        "check that the mapping names the right one",
     ),
 }
 

@@ -76,8 +76,9 @@ def test_two_columns_of_one_name(tmp_path: Path) -> None:
         prepared(export)
     assert str(refused.value.hint).endswith("--map total=total or --map 'total=total (2)'")
     for chosen, cents in (("total", 2000), ("total (2)", 2300)):
-        bodies = prepared(export, map=(("total", chosen),)).bodies
-        assert bodies["E-2"]["total_cents"] == cents
+        found = prepared(export, map=(("total", chosen),))
+        assert found.bodies["E-2"]["total_cents"] == cents
+        assert "columns_of_one_name" in found.rules
 
 
 def test_two_columns_of_one_name_that_agree(tmp_path: Path) -> None:
