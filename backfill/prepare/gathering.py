@@ -76,6 +76,8 @@ class Gathering:
             if name not in fields.TIME_FIELDS:
                 continue
             seen = convert.survey_times(one_array(rows[name]))
+            if found.mapping.is_platform:  # none of them writes 21-Apr-05
+                seen = replace(seen, undecided_year=None)
             found.times[name] = found.times[name] | seen if name in found.times else seen
         look_at_numbers(found.numbers, found.mapping, rows)
         if self._inside is not None:

@@ -115,11 +115,12 @@ def _time_style(
         style = evidence.settle(date_order)
     contradicted = date_order is None and style.conflicting and evidence.undecided is not None
     if style.ambiguous or contradicted:
+        example = style.example or evidence.undecided
         why = "other dates prove different orders" if contradicted else "no date proves which"
-        possible = [order for order in ORDER_WORDS if order in evidence.possible or contradicted]
+        possible = list(ORDER_WORDS) if contradicted else evidence.open
         raise UsageError(
             f"{one.table.source}: column {one.mapping.column_of(name)!r}: dates such as "
-            f"{evidence.undecided!r} can be read in more than one order, and {why}",
+            f"{example!r} can be read in more than one order, and {why}",
             hint="give "
             + " or ".join(f"--date-order {order} ({ORDER_WORDS[order]})" for order in possible),
         )

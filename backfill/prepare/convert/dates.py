@@ -22,6 +22,7 @@ _NAMED = (
     rf"^(?P<m>\p{{L}}+)\.?[-/. ]*(?P<d>\d{{1,2}}){_ORDINAL}[-/., ]+(?P<y>\d{{4}}|\d{{2}})$",
     r"^(?P<y>\d{4})[-/. ]*(?P<m>\p{L}+)\.?[-/. ]*(?P<d>\d{1,2})$",
 )
+_TWO_SHORT = r"^(?P<y>\d{2})[-/. ]*(?P<m>\p{L}+)\.?[-/. ]*(?P<d>\d{2})$"
 _MONTH_NAMES = pa.array(list(MONTHS))
 _MONTH_NUMBERS = np.array([*MONTHS.values(), 0], dtype=np.int64)
 
@@ -33,6 +34,8 @@ def read_dates(text: pa.StringArray, order: DateOrder) -> Moments:
     named = pc.replace_substring_regex(text, _WEEKDAY, "")
     for pattern in _NAMED:
         _read_named(days, pc.extract_regex(named, pattern))
+    if order == "ymd":
+        _read_short_year_in_front(days, pc.extract_regex(text, _TWO_SHORT))
     return days
 
 
@@ -59,6 +62,14 @@ def three_numbers(text: pa.StringArray) -> ThreeNumbers:
     return ThreeNumbers(figures(a), figures(b), figures(c), width(a), width(c))
 
 
+def two_short_numbers(text: pa.StringArray) -> tuple[Ints, Ints]:
+    """The two numbers of days such as ``05-Apr-21``, of which either can be the year; else -1."""
+    parts = pc.extract_regex(text, _TWO_SHORT)
+    named = _months(parts) > 0
+    first, last = (np.where(named, figures(parts.field(name)), -1) for name in ("y", "d"))
+    return first, last
+
+
 def _read_numbered(days: Moments, date: ThreeNumbers, order: DateOrder) -> None:
     """``2021/4/9``, ``4/9/21``, ``09.04.2021``."""
     year_first = (date.first_width == 4) & (date.last_width <= 2)
@@ -75,10 +86,23 @@ def _read_numbered(days: Moments, date: ThreeNumbers, order: DateOrder) -> None:
 
 def _read_named(days: Moments, parts: pa.StructArray) -> None:
     """``Oct-05-26``, ``05-oct.-26``, ``26 de abril de 2021``. A short year stands at the end."""
-    names = pc.index_in(pc.utf8_lower(parts.field("m")), _MONTH_NAMES)
-    month = _MONTH_NUMBERS[pc.fill_null(names, -1).to_numpy()]
+    month = _months(parts)
     year = _full_year(figures(parts.field("y")), width(parts.field("y")))
     _set(days, month > 0, year, month, figures(parts.field("d")))
+
+
+def _read_short_year_in_front(days: Moments, parts: pa.StructArray) -> None:
+    """``21-Apr-05``, where the column proves it or the user says so."""
+    month = _months(parts)
+    year = _full_year(figures(parts.field("y")), width(parts.field("y")))
+    _set(days, month > 0, year, month, figures(parts.field("d")))
+
+
+def _months(parts: pa.StructArray) -> Ints:
+    """The month that is named; 0 where there is none."""
+    names = pc.index_in(pc.utf8_lower(parts.field("m")), _MONTH_NAMES)
+    months: Ints = _MONTH_NUMBERS[pc.fill_null(names, -1).to_numpy()]
+    return months
 
 
 def _set(days: Moments, rows: Bools, year: Ints, month: Ints, day: Ints) -> None:

@@ -32,6 +32,13 @@ _WITHOUT_MARKS = r"^((?:19|20)\d{2})(\d{2})(\d{2})$"
 _UNUSUAL = r"[^!-~ ]|  "
 _INVISIBLE = r"[\x{200B}-\x{200F}\x{061C}\x{202A}-\x{202E}\x{2060}\x{2066}-\x{2069}\x{FEFF}]"
 _SPACES = r"[\s\x{00A0}\x{2009}\x{202F}]+"
+# 2021年4月9日 12時00分, and the same in Korean.
+_EAST_ASIAN = (
+    (r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日일] ?", r"\1-\2-\3 "),
+    (r"(\d{1,2}) ?[時时시] ?(\d{1,2}) ?[分분] ?(\d{1,2}) ?[秒초]", r"\1:\2:\3"),
+    (r"(\d{1,2}) ?[時时시] ?(\d{1,2}) ?[分분]", r"\1:\2"),
+)
+_CLOCK_FIRST = r"^(\d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?),? (\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4})$"
 # Without a colon: times without marks, as ISO 8601's basic format has them, 9 PM, and 10h15.
 _REWRITTEN = (
     (r"^((?:19|20)\d{6})(\d{6})", r"\1 \2"),
@@ -71,6 +78,9 @@ def halves(text: pa.StringArray) -> Halves:
     if pc.any(matches(text, _UNUSUAL), min_count=0).as_py():
         text = pc.replace_substring_regex(text, _INVISIBLE, "")
         text = pc.replace_substring_regex(text, _SPACES, " ")
+        for pattern, replacement in _EAST_ASIAN:
+            text = pc.replace_substring_regex(text, pattern, replacement)
+    text = pc.replace_substring_regex(text, _CLOCK_FIRST, r"\2 \1")
     marked = pc.match_substring(text, ":")
     if not pc.all(marked, min_count=0).as_py():
         bare = text.filter(pc.invert(marked))

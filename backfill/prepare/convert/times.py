@@ -21,7 +21,7 @@ from backfill.prepare.convert.columns import (
     matches,
     to_numpy,
 )
-from backfill.prepare.convert.dates import three_numbers
+from backfill.prepare.convert.dates import three_numbers, two_short_numbers
 from backfill.prepare.convert.iso_text import iso_text
 from backfill.prepare.convert.moments import Moments
 from backfill.prepare.convert.time_texts import COUNTS, ISO, Counting, halves, read_times
@@ -63,6 +63,8 @@ class TimeEvidence:
     """The orders in which every value is a day that there is."""
     undecided: str | None = None
     """A value such as 04/05/21, which is another day in another order."""
+    undecided_year: str | None = None
+    """A value such as 05-Apr-21, whose year may stand at either end."""
     excel: str | None = None
     seconds: str | None = None
     milliseconds: str | None = None
@@ -76,6 +78,7 @@ class TimeEvidence:
             self.year_first + other.year_first,
             self.possible & other.possible,
             self.undecided or other.undecided,
+            self.undecided_year or other.undecided_year,
             self.excel or other.excel,
             self.seconds or other.seconds,
             self.milliseconds or other.milliseconds,
@@ -97,6 +100,16 @@ class TimeEvidence:
         found = sorted((order for order in proofs if proofs[order]), key=lambda each: -proofs[each])
         return found or (list(self.possible) if len(self.possible) == 1 else [])
 
+    @property
+    def open(self) -> list[DateOrder]:
+        """The orders that can be meant, of those that differ: with the name of the month in every
+        value only the place of the year is open.
+        """
+        differing: tuple[DateOrder, ...] = get_args(DateOrder)
+        if self.undecided is None and self.undecided_year is not None:
+            differing = ("dmy", "ymd")
+        return [order for order in differing if order in self.possible]
+
     def settle(self, date_order: DateOrder | None) -> TimeStyle:
         """The way to read the column: in the order that the user gives, else in the proven one.
 
@@ -111,12 +124,15 @@ class TimeEvidence:
             "milliseconds": self.milliseconds,
         }
         counting = [kind for kind, example in kinds.items() if example is not None]
+        open_year = self.undecided_year is not None and len(self.possible) > 1
+        open_year &= "ymd" in self.possible and not proven
+        undecided = self.undecided is not None and len(proven) != 1
         return TimeStyle(
             order=date_order or (proven[0] if proven else "mdy"),
             counting=counting[0] if len(counting) == 1 and self.written is None else None,
-            ambiguous=date_order is None and len(proven) != 1 and self.undecided is not None,
+            ambiguous=date_order is None and (undecided or open_year),
             conflicting=len(proven) > 1,
-            example=self.undecided,
+            example=self.undecided or (self.undecided_year if open_year else None),
         )
 
 
@@ -153,7 +169,7 @@ def survey_times(text: Text) -> TimeEvidence:
         return plain
     counts = {kind: matches(odd, pattern) for kind, pattern in COUNTS.items()}
     bare = pc.or_(pc.or_(counts["excel"], counts["seconds"]), counts["milliseconds"])
-    fits, undecided = _orders(odd)
+    fits, undecided, open_year = _orders(odd)
     readings = np.add.reduce(list(fits.values()))
     alone = {order: int((rows & (readings == 1)).sum()) for order, rows in fits.items()}
     dated = readings > 0
@@ -163,6 +179,7 @@ def survey_times(text: Text) -> TimeEvidence:
         year_first=alone["ymd"],
         possible=frozenset(order for order, rows in fits.items() if rows[dated].all()),
         undecided=first_of(odd, pa.array(undecided)),
+        undecided_year=first_of(odd, pa.array(open_year)),
         excel=first_of(odd, counts["excel"]),
         seconds=first_of(odd, counts["seconds"]),
         milliseconds=first_of(odd, counts["milliseconds"]),
@@ -198,10 +215,12 @@ def times(
     )
 
 
-def _orders(text: pa.StringArray) -> tuple[dict[DateOrder, Bools], Bools]:
+def _orders(text: pa.StringArray) -> tuple[dict[DateOrder, Bools], Bools, Bools]:
     """In which orders each value is a day that there is, and which are other days in others.
 
-    A year of two digits may stand at either end; one that lies ahead is no year of an order.
+    A year of two digits may stand at either end; one that lies ahead is no year of an order. Of a
+    date with the name of its month, which fits month first and day first alike, only that is open:
+    such values come last.
     """
     dates = halves(text).dates
     date = three_numbers(dates.dictionary)
@@ -225,8 +244,16 @@ def _orders(text: pa.StringArray) -> tuple[dict[DateOrder, Bools], Bools]:
     }
     either = fits["mdy"] & fits["dmy"] & (first != second)
     either |= fits["ymd"] & (fits["mdy"] | fits["dmy"]) & (first != last)
+    one, other = two_short_numbers(dates.dictionary)
+    year_last, year_in_front = is_day(one) & is_year(other), is_year(one) & is_day(other)
+    fits = {
+        "mdy": fits["mdy"] | year_last,
+        "dmy": fits["dmy"] | year_last,
+        "ymd": fits["ymd"] | year_in_front,
+    }
+    open_year = year_last & year_in_front & (one != other)
     index = dates.indices.to_numpy()
-    return {order: rows[index] for order, rows in fits.items()}, either[index]
+    return {order: rows[index] for order, rows in fits.items()}, either[index], open_year[index]
 
 
 def _zone(timezone: str | None) -> tzinfo:

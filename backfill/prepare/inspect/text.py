@@ -304,7 +304,7 @@ def _notes_on_columns(
             yield (
                 f"Column {column}: {style.example!r} can be read in more than one order, and no "
                 "row proves which. Give --date-order "
-                f"{', '.join(order for order in ORDER_WORDS if order in evidence.possible)}."
+                f"{' or '.join(f'{order} ({ORDER_WORDS[order]})' for order in evidence.open)}."
             )
     for name, marks in series.numbers.items():
         number = number_style(name, marks, series.mapping, settings)

@@ -78,6 +78,11 @@ class Mapping:
     """columns whose cells lose Excel's text marker, an apostrophe before digits"""
 
     @property
+    def is_platform(self) -> bool:
+        """Whether the export is a known platform's."""
+        return self.format in formats.names() and self.format != formats.GENERIC
+
+    @property
     def zero_is_blank(self) -> frozenset[str]:
         """Fields where a literal zero on an order's further rows says nothing."""
         return frozenset({"total"} if self.order_values == "zero_on_rest" else ())

@@ -29,7 +29,7 @@ _NEEDS_NO_NAME = 0.9
 _MAY_DIFFER = 0.2
 
 _NAMES: Final = Path(__file__).parent / "names.toml"
-_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl")
+_LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "ja")
 _LOOKS: Final[Mapping[str, re.Pattern[str] | None]] = {
     "key": None,
     "text": re.compile(r"[^\W\d_]"),
@@ -41,7 +41,9 @@ _LOOKS: Final[Mapping[str, re.Pattern[str] | None]] = {
     "email": re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$"),
     "phone": re.compile(r"^'?\+?[\d\s().\-/]{7,20}(?:x\d+)?$|^\d\.\d+E[+]?\d+$"),
     "currency": re.compile(r"^[A-Za-z]{3}$|^[$€£¥₹]$"),
+    "zone": re.compile(r"^[A-Za-z]{2,5}$|/|^(UTC|GMT)?[-+]\d|Time\b"),
 }
+_CLOCK: Final = re.compile(r"^\d{1,2}:\d\d")
 _WORDS: Final = {
     "time": "dates",
     "amount": "amounts",
@@ -49,6 +51,7 @@ _WORDS: Final = {
     "email": "e-mail addresses",
     "phone": "phone numbers",
     "currency": "currency codes",
+    "zone": "time zones",
     "text": "text",
 }
 
@@ -103,7 +106,20 @@ def guess(
             found[field] = Guess(spec, "the names of its columns")
             parts = set(parse_spec(spec).columns)
             found = {name: each for name, each in found.items() if each.spec not in parts}
+    if (date := found.get("created_at")) is not None:
+        found["created_at"] = _with_clock(date, columns, seen)
     return {field: found[field] for field in _fields() if field in found}
+
+
+def _with_clock(date: Guess, columns: Sequence[str], seen: _Sample) -> Guess:
+    """The time of day from the column beside the date, where the date has none."""
+    if seen.share(date.spec, re.compile(":")) != 0:
+        return date
+    for column in columns:
+        named = _bare_key(column) in _content().parts["clock"]
+        if named and (seen.share(column, _CLOCK) or 0) >= _NEEDS_NO_NAME:
+            return Guess(f"{{{date.spec}}} {{{column}}}", f"{date.why}, and a time of day")
+    return date
 
 
 def charge_columns(columns: Sequence[str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ def read(text: str, style: TimeStyle = MDY, timezone: str | None = None) -> str 
         ("20210426101500", "2021-04-26T10:15:00+00:00"),
         ("20210426 10:15:00", "2021-04-26T10:15:00+00:00"),
         ("Oct-05-26", "2026-10-05"),
-        ("05-oct.-26", "2026-10-05"),
+        ("5-oct.-26", "2026-10-05"),
         ("05-Oct-2026", "2026-10-05"),
         ("26 Apr 2021", "2021-04-26"),
         ("26Apr2021", "2021-04-26"),
@@ -490,3 +490,45 @@ def test_columns_of_any_make() -> None:
         result = times(empty, survey_times(empty).settle(None), None, empty)
         assert result.values.to_pylist() == [None] * len(empty)
         assert result.bad.to_pylist() == [False] * len(empty)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["05-Apr-21", "27-Apr-21"], ["2021-04-05", "2021-04-27"]),
+        (["21-Apr-05", "21-Apr-30"], ["2021-04-05", "2021-04-30"]),
+        (["05-Apr-21", "21-Apr-05"], None),
+        (["5-Apr-21", "05-Apr-2021"], ["2021-04-05", "2021-04-05"]),
+        (["07-abr-07", "08-abr-30"], ["2007-04-07", "2008-04-30"]),
+    ],
+)
+def test_short_years_beside_the_name_of_a_month(
+    texts: list[str], expected: list[str] | None
+) -> None:
+    """The year stands where the days of the column leave room for it; else nobody can tell."""
+    evidence = survey_times(column(*texts))
+    style = evidence.settle(None)
+    assert style.ambiguous == (expected is None)
+    if expected is None:
+        assert evidence.open == ["dmy", "ymd"]
+        expected = ["2005-04-21", "2021-04-05"]
+        style = evidence.settle("ymd")
+    assert times(column(*texts), style).values.to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2022年1月13日 9:05", "2022-01-13T09:05:00+00:00"),
+        ("2022年1月13日", "2022-01-13"),
+        ("2022年01月13日21時05分30秒", "2022-01-13T21:05:30+00:00"),
+        ("2022년 1월 13일", "2022-01-13"),
+        ("21:05:30 13-01-2022", "2022-01-13T21:05:30+00:00"),
+        ("9:05 PM, 1/13/2022", "2022-01-13T21:05:00+00:00"),
+    ],
+)
+def test_marks_of_east_asia_and_clocks_in_front(text: str, expected: str) -> None:
+    """Year, month and day have their signs; the time of day may come first."""
+    texts = column(text)
+    style = survey_times(texts).settle(None)
+    assert times(texts, style).values.to_pylist() == [expected]

@@ -23,13 +23,16 @@ HEADERS = {
     "Quantidade;Preço unitário;Valor total;Parceiro",
     "Italian": "Numero ordine;Data ordine;Nome;Cognome;Via;CAP;Città;Prodotto;"
     "Quantità;Prezzo unitario;Totale ordine;Consulente",
+    "Polish": "Numer zamówienia;Data zamówienia;Imię;Nazwisko;Ulica;Kod pocztowy;Miasto;Produkt;"
+    "Ilość;Cena jednostkowa;Razem;Partner",
+    "Japanese": "注文番号;注文日;名;姓;番地;郵便番号;市区町村;商品名;数量;単価;合計金額;代理店",
     "Dutch": "Ordernummer;Orderdatum;Voornaam;Achternaam;Straat;Postcode;Plaats;Product;"
     "Aantal;Stuksprijs;Totaalbedrag;Adviseur",
 }
 
 
 @pytest.mark.parametrize("language", HEADERS)
-def test_names_in_seven_languages(tmp_path: Path, language: str) -> None:
+def test_names_in_nine_languages(tmp_path: Path, language: str) -> None:
     """Accepted guesses make whole orders: names and addresses of several columns, the affiliate."""
     export = tmp_path / "orders.csv"
     customer = ["Ann", "Lee", "Hill Rd 7", "83701", "Boise"]
