@@ -9,6 +9,7 @@ from backfill.prepare.convert.zones import ABBREVIATIONS, find_zone
 
 _BRACKETED = re.compile(r"[(\[]\s*([^()\[\]]+?)\s*[)\]]")
 _LAST_WORD = re.compile(r"(?:^|[\s_,;:/-]|(?<=[a-z])(?=[A-Z]))([A-Za-z]{2,4})\W*$")
+_TIME_ZONE = re.compile(r"(?i)\s*time(?: ?zone)?$")
 _CENTS = re.compile(
     r"(?:^|[\W_]|(?<=[a-z])(?=[CP]))(?:[Cc]ents?|CENTS?|[Pp]ence|PENCE|pennies|[Cc]entimes?"
     r"|[Cc]entavos?|[Cc]éntimos?|[Cc]entesimi|[Öö]re|[Øø]re|[Gg]roszy?|[Pp]aise|[Kk]opecks"
@@ -47,7 +48,8 @@ def holds_cents(header: str) -> bool:
 
 def zone_in_header(header: str) -> str | None:
     """The time zone's name: ``UTC`` of ``Created (UTC)``, of ``created_at_utc``."""
-    words = [*_BRACKETED.findall(header), _last_word(header) or ""]
+    bracketed = [_TIME_ZONE.sub("", each) for each in _BRACKETED.findall(header)]
+    words = [*bracketed, _last_word(header) or ""]
     for word in map(str, words):
         is_abbreviation = word.upper() in ABBREVIATIONS
         # ``est`` may be estimated; what is not in capitals is an abbreviation only where plain.

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from backfill.prepare.convert.currencies import NAMES
 from backfill.prepare.mapping.spec import parse_spec
 
 #: Rows of a sample that are looked at.
@@ -33,8 +34,10 @@ _LANGUAGES: Final = ("en", "de", "fr", "es", "pt", "it", "nl", "pl", "ja")
 _LOOKS: Final[Mapping[str, re.Pattern[str] | None]] = {
     "key": None,
     "text": re.compile(r"[^\W\d_]"),
+    "state": re.compile(r"[^\W\d_]{3}|[^\x00-\x7f]"),  # not "CA"
     "time": re.compile(
-        r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|[^\W\d_]{3,}\.?[- ]\d|\d{1,2}[-. ]+(de )?[^\W\d_]{3}"
+        r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}|\d{4} ?[年년]|"
+        r"[^\W\d_]{3,}\.?[- ]\d|\d{1,2}[-. ]+(de )?[^\W\d_]{3}"
     ),
     "amount": re.compile(r"^\W*(?:[A-Za-z]{0,4}\W*)?\d[\d.,' \u00a0]*\W*(?:[A-Za-z]{3})?\W*$"),
     "number": re.compile(r"^-?\d+([.,]\d+)?$"),
@@ -191,8 +194,12 @@ def _keys(names: Sequence[str]) -> list[str]:
 
 
 def _bare_key(column: str) -> str:
-    """The key of a column's name without a remark in brackets: ``Total (ARS)``."""
-    return column_key(re.sub(r"\s*[(\[][^()\[\]]*[)\]]\s*$", "", column)) or column_key(column)
+    """The key of a column's name without its currency or a remark in brackets: ``Total (ARS)``."""
+    bare = re.sub(r"\s*[(\[][^()\[\]]*[)\]]\s*$", "", column)
+    last = re.search(r"[\s_]+([A-Z]{3})$", bare)
+    if last is not None and last[1] in NAMES:
+        bare = bare[: last.start()]
+    return column_key(bare) or column_key(column)
 
 
 def _first_named(columns: Sequence[str], field: str) -> str | None:

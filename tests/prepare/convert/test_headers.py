@@ -12,6 +12,7 @@ from backfill.prepare.convert import currency_in_header, holds_cents, zone_in_he
     [
         ("Created (UTC)", "UTC"), ("created_at_utc", "UTC"), ("CreatedUTC", "UTC"),
         ("Order Date [Europe/London]", "Europe/London"), ("Paid (GMT+2)", "GMT+2"),
+        ("Paid (UTC timezone)", "UTC"),
         ("Order Date EST", "EST"), ("shipped_est", None), ("Ship date (est)", None),
         ("Ship Date (UT)", None), ("Created [PT]", "PT"), ("Paid (ET)", "ET"),
         ("Paid (local)", None), ("Day", None), ("Created", None),

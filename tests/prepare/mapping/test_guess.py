@@ -89,3 +89,19 @@ def test_transactions_of_a_platform_whose_items_are_wanted(tmp_path: Path) -> No
         prepared(export)
     bodies = prepared(export, accept_guesses=True).bodies
     assert {key: body["total_cents"] for key, body in bodies.items()} == {"T20": 2200, "T40": 4200}
+
+
+def test_names_with_a_currency_and_dates_of_east_asia(tmp_path: Path) -> None:
+    """``Total PLN`` is the total; a column of two-letter states is no status."""
+    export = tmp_path / "orders.csv"
+    export.write_text(
+        csv_text(
+            ["注文番号", "注文日", "お名前", "Total PLN", "Order state", "Time", "Time zone"],
+            ["F-1", "2022年1月13日", "Ann", "20.00", "CA", "9:05", "CET"],
+            ["F-2", "2022年1月14日", "Bob", "30.00", "NV", "21:05", "CET"],
+        ),
+        encoding="utf-8",
+    )
+    found = prepared(export, accept_guesses=True, currency="PLN")
+    body = found.bodies["F-2"]
+    assert (body["created_at"], body["total_cents"]) == ("2022-01-14T21:05:00+01:00", 3000)

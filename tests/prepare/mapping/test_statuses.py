@@ -57,6 +57,22 @@ def test_how_a_program_writes_a_word_does_not_count(written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meaning"),
+    [
+        ("ยกเลิกแล้ว", Meaning.CANCELLED),
+        ("Dibatalkan", Meaning.CANCELLED),
+        ("Đã hủy", Meaning.CANCELLED),
+        ("환불 완료", Meaning.REFUNDED),
+        ("Belum Dibayar", Meaning.UNPAID),
+        ("จัดส่งแล้ว", Meaning.IMPORT),
+    ],
+)
+def test_words_of_marketplaces_in_asia(written: str, meaning: Meaning) -> None:
+    """As the exports of their shops have them."""
+    assert meaning_of(written) is meaning
+
+
+@pytest.mark.parametrize(
     "written", ["not cancelled", "uncancelled", "returned", "closed", "7", "-", "Tank Top"]
 )
 def test_other_words_are_not_known(written: str) -> None:
