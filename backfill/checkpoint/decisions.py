@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from backfill.checkpoint.store import Checkpoint
+
+#: Decisions about some rows, which are counted; of others it is counted what agrees.
+_ROWS: Final = frozenset({"status"})
 
 
 class SettledBy(StrEnum):
@@ -52,6 +55,17 @@ class Decision:
     evidence: Evidence = Evidence()
     override: str | None = None
     """the option that decides otherwise, as it is typed: ``--date-order dmy``"""
+
+    @property
+    def counts(self) -> str | None:
+        """How much of the data agrees, in words; None where nothing was counted for it."""
+        agree, tested = self.evidence.supporting, self.evidence.supporting
+        tested += self.evidence.contradicting
+        if not agree:
+            return None
+        if self.what in _ROWS:
+            return "1 row" if agree == 1 else f"{agree:,} rows"
+        return f"all {agree:,} agree" if agree == tested else f"{agree:,} of {tested:,} agree"
 
 
 def decisions(checkpoint: Checkpoint) -> list[Decision]:

@@ -21,7 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from backfill.checkpoint import IN_SHOUT, NOT_CREATED, Activity, Checkpoint, Source, State
-from backfill.checkpoint.decisions import Evidence
+from backfill.checkpoint.decisions import Decision
 from backfill.job_folder.files import REPORT_PAGE
 from backfill.job_folder.replacing import replacing
 from backfill.money import amount, decimals, units
@@ -282,18 +282,17 @@ def _decisions(figures: Figures, privacy: Privacy) -> list[tuple[str, list[dict[
                 "column": decision.column or "",
                 "value": decision.value,
                 "settled_by": decision.settled_by.value,
-                "evidence": _evidence(decision.evidence, privacy.example(decision)),
+                "evidence": _evidence(decision, privacy.example(decision)),
                 "override": decision.override or "",
             }
         )
     return list(by_source.items())
 
 
-def _evidence(evidence: Evidence, example: str | None) -> str:
-    """``24 for, 0 against; 21/04/2021 in row 7; the note``."""
-    said = []
-    if evidence.supporting or evidence.contradicting:
-        said.append(f"{count(evidence.supporting)} for, {count(evidence.contradicting)} against")
+def _evidence(decision: Decision, example: str | None) -> str:
+    """``all 24 agree; 21/04/2021 in row 7; the note``."""
+    evidence = decision.evidence
+    said = [decision.counts] if decision.counts else []
     if example is not None:
         row = "" if evidence.row is None else f" in row {evidence.row}"
         said.append(f"{shortened(example, 60)!r}{row}")

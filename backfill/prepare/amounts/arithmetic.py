@@ -59,6 +59,8 @@ class Roles:
     line_price: str | None = None
     total: str | None = None
     charges: tuple[Charge, ...] = ()
+    sum_of_lines: str | None = None
+    """a column that proves the price and that may be the total or not"""
     explained: int = 0
     """orders (or rows, where there is no total) that the identities explain"""
     tested: int = 0
@@ -78,6 +80,8 @@ class Roles:
     def equation(self) -> str:
         """The identity in words."""
         lines = f"quantity x {self.unit_price}" if self.unit_price else str(self.line_price)
+        if self.sum_of_lines is not None:
+            return f"sum of {lines} = {self.sum_of_lines}"
         if self.total is None:
             return f"{lines} = {self.line_price}" if self.line_price else lines
         signed = "".join(f" {'+' if sign > 0 else '-'} {name}" for name, sign in self.charges)
@@ -110,6 +114,8 @@ def find_roles(amounts: Amounts) -> Roles:
     sheet = _Sheet(amounts)
     by_row = _row_identity(sheet)
     identities = [each for each in _order_identities(sheet) if each.holds]
+    if by_row is not None and _contradicted(by_row, identities):
+        by_row = None
     unit: str | None
     line: str | None
     if by_row is None:
@@ -117,10 +123,13 @@ def find_roles(amounts: Amounts) -> Roles:
     else:  # what does not vary from row to row is rather the order's total
         unit, line = by_row.unit, by_row.line if sheet.varies[by_row.line] else None
     whole = _total(sheet, identities, unit, line)
+    sum_of_lines = None
     if whole is not None:
         explained, tested = whole.explained, whole.tested
     elif by_row is not None:
         explained, tested = by_row.explained, by_row.tested
+    elif plain := [each for each in identities if each.price in (unit, line) and not each.charges]:
+        sum_of_lines, explained, tested = plain[0].total, plain[0].explained, plain[0].tested
     else:
         explained, tested = 0, 0
     return Roles(
@@ -128,6 +137,7 @@ def find_roles(amounts: Amounts) -> Roles:
         line_price=line,
         total=None if whole is None else whole.total,
         charges=() if whole is None else whole.charges,
+        sum_of_lines=sum_of_lines,
         explained=explained,
         tested=tested,
         in_line_prices=tuple(each.column for each in by_row.charges) if by_row else (),
@@ -255,7 +265,9 @@ def _row_identity(sheet: _Sheet) -> _RowIdentity | None:
         if explained is None:
             continue
         charges, holds = explained
-        if holds < EXPLAINS * len(places) or holds < FEWEST + len(charges):
+        seen = np.column_stack([sheet.quantity, values, whole])[places]
+        different = min(holds, len(np.unique(seen, axis=0)))  # the same row again proves nothing
+        if holds < EXPLAINS * len(places) or different < FEWEST + len(charges):
             continue
         # The only row of an order may show the order's total; rows that share an order do not.
         shared = places[sheet.shares_order[places]]
@@ -272,6 +284,13 @@ def _row_identity(sheet: _Sheet) -> _RowIdentity | None:
         ):
             return None
     return first
+
+
+def _contradicted(by_row: _RowIdentity, identities: Sequence[_Identity]) -> bool:
+    """Whether the orders are explained by other prices only: then a few rows agree by chance."""
+    fewest = min((len(each.charges) for each in identities), default=0)
+    best = {each.price for each in identities if len(each.charges) == fewest}
+    return bool(best) and not best & {by_row.unit, by_row.line}
 
 
 # --- identities of an order ----------------------------------------------------------------------

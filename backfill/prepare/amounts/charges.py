@@ -98,10 +98,6 @@ def decisions(label: str, charges: tuple[Charge, ...]) -> Iterator[Decision]:
             column=charge.column,
             value="left out of the totals",
             settled_by=SettledBy.DEFAULT,
-            evidence=Evidence(
-                supporting=charge.rows,
-                example=charge.example,
-                note=charge.figures,
-            ),
+            evidence=Evidence(example=charge.example, note=charge.figures),
             override="--map total=COLUMN",
         )

@@ -8,6 +8,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +58,7 @@ def render(inspection: Inspection, width: int = 80, *, written: Path | None = No
         lines += [*_headline(series, width), ""]
         lines += [*_table(series, width), ""]
         lines += [*_rest(series, width)]
-    lines += ["How it is read", *_bullets(map(_decided, _shown(inspection)), width), ""]
+    lines += ["How it is read", *_bullets(_all_decided(_shown(inspection)), width), ""]
     notes = list(_notes(inspection, written))
     if notes:
         lines += ["Look at this", *_bullets(notes, width), ""]
@@ -185,15 +186,33 @@ def _shown(inspection: Inspection) -> Iterator[Decision]:
             yield decision
 
 
+def _all_decided(decisions: Iterable[Decision]) -> Iterator[str]:
+    """Each decision; the values of a status column together, by what becomes of their orders."""
+    for about, made in groupby(decisions, key=_of_one_status):
+        if about is None:
+            yield from map(_decided, made)
+            continue
+        fates: dict[tuple[str, str], list[str]] = {}
+        for one in made:
+            value, _, fate = one.value.rpartition(": ")
+            by = _SETTLED_BY[one.settled_by] if one.settled_by is not SettledBy.DEFAULT else ""
+            fates.setdefault((fate, by), []).append(f"{value!r} ({one.counts})")
+        for (fate, by), values in fates.items():
+            said = f" ({by})" if by else ""
+            yield f"status ({one_line(about)}): {fate}{said}: {', '.join(values)}"
+
+
+def _of_one_status(decision: Decision) -> str | None:
+    return decision.column if decision.what == "status" else None
+
+
 def _decided(decision: Decision) -> str:
     """``decimal mark: comma (proved; as in '1,50')``."""
     column = f" ({one_line(decision.column)})" if decision.column else ""
     evidence = decision.evidence
     why = [
         evidence.note,
-        f"{evidence.supporting:,} for, {evidence.contradicting:,} against"
-        if evidence.supporting or evidence.contradicting
-        else None,
+        decision.counts,
         f"as in {evidence.example!r}" if evidence.example else None,
     ]
     by = _SETTLED_BY[decision.settled_by] + "".join(f"; {each}" for each in why if each)
@@ -212,7 +231,8 @@ def _notes(inspection: Inspection, written: Path | None) -> Iterator[str]:
     settings = inspection.settings
     orders = [series for series in inspection.series if not series.items_only]
     for series in inspection.series:
-        yield from (f"{refusal.message}: {refusal.hint}" for refusal in series.refusals)
+        for refusal in series.refusals:
+            yield f"{refusal.message[0].upper()}{refusal.message[1:]}: {refusal.hint}."
         yield from _notes_on_columns(series, settings, written)
     if _lacks_customer(inspection):
         column = _customer_column(inspection)
@@ -331,7 +351,9 @@ def _next(inspection: Inspection, width: int, written: Path | None) -> Iterator[
             yield from _command("inspect", [*exports, *options], width)
         return
     if inspection.complete:
-        yield f"Next: the dry run of all {_count(inspection.orders, 'order')}"
+        orders = inspection.orders
+        which = "the one order" if orders == 1 else f"all {_count(orders, 'order')}"
+        yield f"Next: the dry run of {which}"
         yield from _command("validate", [*exports, *_options(inspection)], width)
         return
     if inspection.as_guessed:
@@ -373,6 +395,12 @@ def _options(inspection: Inspection, mapping: Path | None = None) -> Iterator[li
         for evidence in series.times.values()
     ):
         yield ["--date-order", "ORDER"]
+    if any(
+        number_style(name, marks, series.mapping, settings).ambiguous
+        for series in inspection.series
+        for name, marks in series.numbers.items()
+    ):
+        yield ["--decimal-mark", "MARK"]
 
 
 def _given(settings: ImportSettings) -> Iterator[list[str]]:

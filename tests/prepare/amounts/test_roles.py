@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import backfill
 from backfill.errors import MappingError
 from tests.prepare.preparing import csv_text, prepared
 
@@ -162,3 +163,31 @@ def test_items_of_a_second_file_without_a_total(tmp_path: Path) -> None:
     (said,) = (each for each in found.problems if each["rule"] == "charge_left_out")
     assert said["source_file"].endswith("items.csv")
     assert said["value"] == "discount of 1.25 in 1 row"
+
+
+def test_rows_that_agree_by_chance(tmp_path: Path) -> None:
+    """Twice a discount is the shipping in the only orders of two pieces: no price of a line, since
+    the totals of all orders say otherwise."""
+    header = ["Ref", "Day", "Who", "Item Name", "Pcs", "Foo", "Bar", "Baz", "Qux"]
+    rows = []
+    for number in range(12):
+        pieces, each = (2, 3000 + number) if number % 6 == 5 else (1, 2000 + 37 * number)
+        less, more = (400, 800) if pieces == 2 else (50 * (number % 3), 100 * (number % 2))
+        whole = pieces * each + more - less
+        amounts = [f"{cents / 100:.2f}" for cents in (less, each, whole, more)]
+        rows.append([f"I-{number}", "2022-01-13", "Ann", "Lamp", pieces, *amounts])
+    found = prepared(written(tmp_path, csv_text(header, *rows)), map=ITEMS_MAP, accept_guesses=True)
+    assert found.bodies["I-5"]["total_cents"] == 6410
+    assert lines(found.bodies["I-5"]) == [(3005, 6010)]
+
+
+def test_a_price_that_a_subtotal_proves(tmp_path: Path) -> None:
+    """Its evidence is shown although a larger number beside it may be the total as well."""
+    rows = [line.split(",") for line in ITEMS.split("\r\n")[:-1]]
+    wider = [[*row, f"90{row[0][-1]}"] for row in rows[1:]]
+    export = written(tmp_path, csv_text([*rows[0], "Doc"], *wider))
+    job = backfill.open_job(tmp_path / "job")
+    job.prepare(export, connect_id="A1", timezone="UTC", map=dict(ITEMS_MAP), accept_guesses=True)
+    (role,) = (one for one in job.decisions() if one.what == "role of a price")
+    assert role.evidence.note == "sum of quantity x Item Price = Total"
+    assert (role.evidence.supporting, role.evidence.contradicting) == (3, 0)

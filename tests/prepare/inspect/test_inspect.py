@@ -72,7 +72,7 @@ def test_what_a_known_export_is(tmp_path: Path) -> None:
     assert "shopify (Shopify admin, Orders > Export)" in text
     assert "3 rows, 2 orders, 3 line items" in text
     assert "reference_id                  Name: #1 | #2" in text
-    assert "status (Financial Status): voided: rejected (voided)" in text
+    assert "status (Financial Status): rejected (voided) (as the platform writes it)" in text
     assert "give --connect-id ID" in text
     assert "have no time zone" not in text
     assert command_in(text) == ["backfill", "validate", str(path), "--connect-id", "YOUR-ID"]
@@ -112,8 +112,10 @@ def test_what_is_decided_is_shown_with_its_evidence(tmp_path: Path) -> None:
     found = inspected(written(tmp_path, text), map=tuple(fields.items()))
     shown = " ".join(render(found).split())
     equation = "sum of quantity x price + freight = sum"
-    assert f"role of a total (sum): the total of the order (proved; {equation}; 4 for" in shown
-    assert f"charge (freight): in the total, added (proved; {equation}; 4 for" in shown
+    assert (
+        f"role of a total (sum): the total of the order (proved; {equation}; all 4 agree)" in shown
+    )
+    assert f"charge (freight): in the total, added (proved; {equation}; all 4 agree)" in shown
     assert "time zone: UTC (assumed) [--timezone NAME]" in shown
     assert f"field (sum): total (assumed; a guess: {equation} holds for 4 of 4)" in shown
 
