@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from backfill.checkpoint import IN_SHOUT, NOT_CREATED, Activity, Checkpoint, Source, State
@@ -26,6 +25,7 @@ from backfill.job_folder.files import REPORT_PAGE
 from backfill.job_folder.replacing import replacing
 from backfill.money import amount, decimals, units
 from backfill.report import wording
+from backfill.report.compiled import CompiledTemplate
 from backfill.report.figures import PROBLEMS_SHOWN, Figures
 from backfill.report.masking import Privacy
 from backfill.report.samples import samples
@@ -42,6 +42,8 @@ _STEPS = (1, 2, 5, 10, 30, 60, 180, 720, 1440)
 VALUE_SHOWN = 160
 NO_DATE = "no date"
 
+_FOLDER = Path(__file__).parent
+_TEMPLATE = "template.html.j2"
 #: Scripts and styles of the page, in the order in which they are needed.
 _SCRIPTS = ("d3.min.js", "plot.umd.min.js", "dataTables.min.js", "report.js")
 _STYLES = ("report.css",)
@@ -96,7 +98,7 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
     path = folder / REPORT_PAGE
     page = (
         _environment(figures)
-        .get_template("template.html.j2")
+        .get_template(_TEMPLATE)
         .render(
             figures=figures,
             overall=figures.overall,
@@ -139,7 +141,8 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
 
 def _environment(figures: Figures) -> Environment:
     environment = Environment(
-        loader=PackageLoader("backfill.report", "."),
+        loader=FileSystemLoader(_FOLDER),
+        bytecode_cache=CompiledTemplate(_FOLDER / _TEMPLATE, Path(__file__)),
         autoescape=True,
         finalize=lambda value: wording.visible(value) if type(value) is str else value,
         undefined=StrictUndefined,
@@ -158,8 +161,8 @@ def _environment(figures: Figures) -> Environment:
 
 def _static(names: Iterable[str]) -> Markup:
     """Our own files word by word: they are code, not data."""
-    folder = resources.files("backfill.report") / "static"
-    return Markup("\n").join(Markup((folder / name).read_text()) for name in names)  # noqa: S704
+    texts = ((_FOLDER / "static" / name).read_text(encoding="utf-8") for name in names)
+    return Markup("\n".join(texts))  # noqa: S704
 
 
 def _tone(figures: Figures) -> str:

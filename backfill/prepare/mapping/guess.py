@@ -159,8 +159,9 @@ class _Content(NamedTuple):
 @cache
 def _content() -> _Content:
     content = tomllib.loads(_NAMES.read_text(encoding="utf-8"))
+    listed = {field: _listed(entry) for field, entry in content["fields"].items()}
     return _Content(
-        {name: _field(name, content["fields"]) for name in content["fields"]},
+        {name: _field(name, entry, listed) for name, entry in content["fields"].items()},
         {part: _keys(names) for part, names in content["parts"].items()},
         {key: kind for kind, names in content["charges"].items() for key in _keys(names)},
     )
@@ -170,13 +171,14 @@ def _fields() -> Mapping[str, _Field]:
     return _content().fields
 
 
-def _field(name: str, entries: Mapping[str, Any]) -> _Field:
-    listed = {field: _listed(entry) for field, entry in entries.items()}
+def _field(
+    name: str, entry: Mapping[str, Any], listed: Mapping[str, Mapping[str, float]]
+) -> _Field:
     ranks = listed[name]
     own = column_key(name)
     if not any(own in others for field, others in listed.items() if field != name):
         ranks = {own: 0.0, **ranks}  # but "Item Price" is rather the price of one piece
-    return _Field(ranks, entries[name]["values"], entries[name].get("stands"))
+    return _Field(ranks, entry["values"], entry.get("stands"))
 
 
 def _listed(entry: Mapping[str, Any]) -> dict[str, float]:
