@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from backfill.checkpoint import IN_SHOUT, NOT_CREATED, Activity, Checkpoint, Source, State
-from backfill.checkpoint.decisions import Decision
+from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.job_folder.files import REPORT_PAGE
 from backfill.job_folder.replacing import replacing
 from backfill.money import amount, decimals, units
@@ -287,16 +287,25 @@ def _decisions(figures: Figures, privacy: Privacy) -> list[tuple[str, list[dict[
                 "settled_by": decision.settled_by.value,
                 "evidence": _evidence(decision, privacy.example(decision)),
                 "override": decision.override or "",
+                "is_choice": not _is_plain(decision),
             }
         )
     return list(by_source.items())
+
+
+def _is_plain(decision: Decision) -> bool:
+    """A column that was mapped and has no more to say."""
+    mapped = decision.what == "field" and decision.settled_by is not SettledBy.DEFAULT
+    return mapped and decision.evidence == Evidence()
 
 
 def _evidence(decision: Decision, example: str | None) -> str:
     """``all 24 agree; 21/04/2021 in row 7; the note``."""
     evidence = decision.evidence
     said = [decision.counts] if decision.counts else []
-    if example is not None:
+    if decision.what == "status":  # its example is the value itself
+        said.append(f"first in row {evidence.row}")
+    elif example is not None:
         row = "" if evidence.row is None else f" in row {evidence.row}"
         said.append(f"{shortened(example, 60)!r}{row}")
     if evidence.note is not None:
