@@ -40,7 +40,8 @@ _NEVER_SENT = "'pending', 'skipped', 'rejected'"
 
 # Each incoming order beside the job's order of the same key (or, without a key, of the same rows).
 # A fixed order comes from another file than the one it was rejected from; reading the
-# old file again must not undo that, hence from_elsewhere.
+# old file again must not undo that, hence from_elsewhere. But a fixed row that does not fit to its
+# order holds it back: hence fixed.
 _MATCH = """
 CREATE TEMP TABLE matched AS
 SELECT new.id AS new_id, old.id AS id, old.state AS old_state, new.state AS new_state,
@@ -51,12 +52,14 @@ SELECT new.id AS new_id, old.id AS id, old.state AS old_state, new.state AS new_
            AND old.account_header IS new.account_header AS same_body,
        (SELECT path FROM main.sources WHERE source = old.source_file)
            IS NOT (SELECT path FROM incoming.sources WHERE source = new.source_file)
-           AS from_elsewhere
+           AS from_elsewhere,
+       EXISTS (SELECT 1 FROM fixed_files
+               WHERE instr('; ' || new.source_file || '; ', '; ' || label || '; ')) AS fixed
 FROM incoming.orders AS new
 JOIN main.orders AS old ON old.reference_id = new.reference_id
 UNION ALL
 SELECT new.id, old.id, old.state, new.state,
-       old.reason IS new.reason, 1, 0
+       old.reason IS new.reason, 1, 0, 0
 FROM incoming.orders AS new
 JOIN main.orders AS old ON new.reference_id IS NULL AND old.reference_id IS NULL
      AND old.source_rows = new.source_rows AND new.source_file IN
@@ -71,7 +74,8 @@ SELECT new_id, id, CASE
          AND NOT (new_state = 'rejected' AND from_elsewhere) THEN 'changed'
     WHEN old_state NOT IN ({_REPLACEABLE}) OR same THEN 'unchanged'
     WHEN old_state = 'undone' AND new_state = 'pending' AND same_body THEN 'unchanged'
-    WHEN new_state = 'rejected' AND old_state <> 'rejected' AND from_elsewhere THEN 'unchanged'
+    WHEN new_state = 'rejected' AND old_state <> 'rejected' AND from_elsewhere AND NOT fixed
+         THEN 'unchanged'
     WHEN old_state IN ('failed', 'skipped') AND same_body AND NOT from_elsewhere THEN 'unchanged'
     ELSE 'replaced' END AS verdict
 FROM matched
@@ -99,6 +103,10 @@ def adopt(folder: Path) -> Adopted:
 def _merge(db: sqlite3.Connection) -> Adopted:
     """Merge the attached ``incoming`` into ``main``, inside the caller's transaction."""
     _find_copies(db)
+    db.execute(
+        "CREATE TEMP TABLE fixed_files AS"
+        " SELECT DISTINCT fixed_file AS label FROM incoming.fixed_rows"
+    )
     db.execute(_MATCH)
     db.execute("CREATE INDEX temp.matched_by_new_id ON matched (new_id)")
     db.execute(_VERDICT)
@@ -119,7 +127,7 @@ def _merge(db: sqlite3.Connection) -> Adopted:
         "INSERT OR REPLACE INTO main.meta SELECT * FROM incoming.meta WHERE key <> 'export_cents'"
     )
     verdicts = dict(db.execute("SELECT verdict, count(*) FROM judged GROUP BY verdict").fetchall())
-    for table in ("matched", "judged", "placed", "moved", "copies", "read_again"):
+    for table in ("matched", "judged", "placed", "moved", "copies", "read_again", "fixed_files"):
         db.execute(f"DROP TABLE temp.{table}")
     return Adopted(
         new=new,
@@ -132,9 +140,9 @@ def _merge(db: sqlite3.Connection) -> Adopted:
 
 
 def _drop_superseded(db: sqlite3.Connection) -> None:
-    """Drop orders that were not sent and whose every row came back fixed under another key.
+    """Drop orders that were not sent and whose every row came back, fixed or to be read again.
 
-    A fixed row counts once it is in an order, or is reported as a change of one.
+    A row counts once it is in an order, or is reported as a change of one.
     """
     came_from: dict[tuple[str, int], tuple[str, int]] = {
         (fixed_file, fixed_row): (source_file, row)
@@ -144,28 +152,33 @@ def _drop_superseded(db: sqlite3.Connection) -> None:
     }
     if not came_from:
         return
-    fresh = [row[0] for row in db.execute("SELECT source FROM incoming.sources")]
-    fresh += [row[0] for row in db.execute("SELECT source FROM main.sources")]
-    for source_file, source_rows in db.execute(
-        "SELECT source_file, source_rows FROM incoming.orders JOIN judged ON new_id = orders.id"
-        " JOIN matched USING (new_id) WHERE verdict = 'unchanged' AND NOT same_body"
+    labels = [row[0] for row in db.execute("SELECT source FROM incoming.sources")]
+    labels += [row[0] for row in db.execute("SELECT source FROM main.sources")]
+    read_again = set()
+    for source_file, source_rows, left_out in db.execute(
+        "SELECT source_file, source_rows, verdict IS 'unchanged' AND NOT same_body"
+        " FROM incoming.orders LEFT JOIN judged ON new_id = orders.id"
+        " LEFT JOIN matched USING (new_id)"
+        " WHERE verdict IS 'unchanged' OR source_file NOT IN (SELECT source FROM incoming.sources)"
     ):
-        for source, numbers in addresses(source_file, source_rows, fresh):
+        for source, numbers in addresses(source_file, source_rows, labels):
             for row in numbers:
-                came_from.pop((source, row), None)
-    fixed = set(came_from.values())
+                if left_out:
+                    came_from.pop((source, row), None)
+                else:
+                    read_again.add((source, row))
+    there = set(came_from.values()) | read_again
     left_over = db.execute(
         "SELECT id, source_file, source_rows FROM main.orders"
         f" WHERE state IN ({as_sql(NOT_CREATED)}) AND id NOT IN (SELECT id FROM matched)"
     ).fetchall()
-    labels = [row[0] for row in db.execute("SELECT source FROM main.sources")]
     for order, source_file, source_rows in left_over:
         rows = {
             (source, row)
             for source, numbers in addresses(source_file, source_rows, labels)
             for row in numbers
         }
-        if rows <= fixed:
+        if rows <= there:
             db.execute("DELETE FROM main.problems WHERE order_id = ?", (order,))
             db.execute("DELETE FROM main.orders WHERE id = ?", (order,))
 

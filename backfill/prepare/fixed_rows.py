@@ -20,6 +20,7 @@ from backfill.checkpoint import NOT_CREATED, Checkpoint, Source, addresses, as_s
 from backfill.checkpoint.decisions import Decision
 from backfill.job_folder import kept_rows
 from backfill.job_folder.files import CHECKPOINT, has_job
+from backfill.prepare.grouping.orders import DUPLICATE_ORDER
 from backfill.prepare.mapping import fields
 from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
 from backfill.prepare.sources import MappedSource, map_sources
@@ -27,6 +28,8 @@ from backfill.settings import ImportSettings
 
 #: A row of an export: its source's label, and its number there.
 Address = tuple[str, int]
+#: The key of the order that a row is in; None where it has none.
+Keys = Mapping[Address, str | None]
 
 _KEYS_AT_ONCE = 500
 _PLACE = ("_fixed_source", "_fixed_row")
@@ -54,7 +57,7 @@ def with_kept_rows(
     fixed = _look_at(given_back)
     with Checkpoint(folder / CHECKPOINT, readonly=True) as checkpoint:
         known = {source.source: source for source in checkpoint.sources()}
-        keys = _rows_of_orders(checkpoint, fixed, known, settings.reference_prefix)
+        keys, contradictory = _rows_of_orders(checkpoint, fixed, known, settings.reference_prefix)
     here = {source.reader.table.source for source in sources}
     readers = []
     for label in sorted({label for label, _ in keys} - here):
@@ -65,7 +68,10 @@ def with_kept_rows(
     mapped: list[MappedSource] = []
     if readers:
         mapped = [replace(source, kept=True) for source in map_sources(readers, settings)]
-    return [_filled(source, keys) for source in (*mapped, *sources)]
+    return [
+        replace(_filled(source, keys), contradictory=frozenset(contradictory))
+        for source in (*mapped, *sources)
+    ]
 
 
 def _look_at(sources: Sequence[MappedSource]) -> _Fixed:
@@ -81,33 +87,38 @@ def _look_at(sources: Sequence[MappedSource]) -> _Fixed:
 
 def _rows_of_orders(
     checkpoint: Checkpoint, fixed: _Fixed, labels: Mapping[str, Source], prefix: str
-) -> dict[Address, str]:
-    """The rows of every order that a fixed row names or comes from, with the order's key."""
+) -> tuple[Keys, set[str]]:
+    """The rows of every order that a fixed row names or comes from, with the order's key; and the
+    keys of those orders that are in two exports with different contents."""
     orders = checkpoint.query(
-        "SELECT reference_id, source_file, source_rows, 0 FROM orders"
-        f" WHERE state IN ({as_sql(NOT_CREATED)}) AND reference_id NOT NULL"
+        "SELECT reference_id, source_file, source_rows, rule, 0 FROM orders"
+        f" WHERE state IN ({as_sql(NOT_CREATED)})"
     ).fetchall()
     wanted = [prefix + key for key in sorted(fixed.keys)]
     for start in range(0, len(wanted), _KEYS_AT_ONCE):
         part = wanted[start : start + _KEYS_AT_ONCE]
         orders += checkpoint.query(
-            "SELECT reference_id, source_file, source_rows, 1 FROM orders"
+            "SELECT reference_id, source_file, source_rows, rule, 1 FROM orders"
             f" WHERE reference_id IN ({', '.join('?' * len(part))})",
             part,
         ).fetchall()
-    found: dict[Address, str] = {}
-    for key, source_file, source_rows, named in orders:
+    found: dict[Address, str | None] = {}
+    contradictory: set[str] = set()
+    for key, source_file, source_rows, rule, named in orders:
         rows = [
             (label, row)
             for label, numbers in addresses(source_file, source_rows, labels)
             for row in numbers
         ]
         if named or not fixed.addresses.isdisjoint(rows):
-            found |= dict.fromkeys(rows, key.removeprefix(prefix))
-    return found
+            own_key = None if key is None else key.removeprefix(prefix)
+            found |= dict.fromkeys(rows, own_key)
+            if own_key is not None and rule == DUPLICATE_ORDER:
+                contradictory.add(own_key)
+    return found, contradictory
 
 
-def _kept(folder: Path, source: Source, keys: Mapping[Address, str], fixed: _Fixed) -> pa.Table:
+def _kept(folder: Path, source: Source, keys: Keys, fixed: _Fixed) -> pa.Table:
     """The rows of a source that belong to the orders, without those that came back fixed."""
     numbers = [row for label, row in keys if label == source.source]
     rows = kept_rows.take_rows(folder, source.details["rows_file"], numbers)
@@ -155,7 +166,7 @@ class _KeptReader:
         yield self.rows.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _filled(source: MappedSource, keys: Mapping[Address, str]) -> MappedSource:
+def _filled(source: MappedSource, keys: Keys) -> MappedSource:
     """A source whose rows without a key have that of the order which they belonged to.
 
     An export that writes the key on the first row only has it on no other.
@@ -172,7 +183,7 @@ class _FilledReader:
 
     whole: SourceReader
     column: str
-    keys: Mapping[Address, str]
+    keys: Keys
 
     @property
     def table(self) -> SourceTable:

@@ -103,6 +103,7 @@ def prepare(
                 settings,
                 row_books,
                 status_values,
+                frozenset[str]().union(*(source.contradictory for source in sources)),
             )
 
             def write(validated: Validated) -> None:
@@ -209,11 +210,12 @@ def _drafted(
     settings: ImportSettings,
     books: RowBooks,
     statuses: Sequence[StatusValues],
+    contradictory_before: frozenset[str],
 ) -> Iterator[tuple[Draft, Context]]:
     """Rows to orders, and orders to converted columns; a chunk at a time."""
     moment = datetime.now(UTC).replace(microsecond=0)
     for orders in whole_orders(batches, plan, folder):
-        taken, copies = take_once(orders, plan)
+        taken, copies = take_once(orders, plan, contradictory_before)
         if len(copies.repeated):
             books.copies(orders.rows, taken.rows)
         context = Context(settings, moment, statuses, *copies, plan.held_back(taken.rows))

@@ -43,6 +43,8 @@ class MappedSource:
     items_only: bool
     kept: bool = False
     """it holds rows of earlier exports that are read again: see :mod:`fixed_rows`"""
+    contradictory: frozenset[str] = frozenset()
+    """keys of orders that are in two earlier exports with different contents"""
 
 
 def open_sources(

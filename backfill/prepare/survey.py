@@ -83,7 +83,7 @@ def survey(
                 keys.add(
                     one_array(taken["reference_id"]),
                     taken["_row"].to_numpy(),
-                    continuing(mapping, batch, taken),
+                    None if source.kept else continuing(mapping, batch, taken),
                 )
                 one.rows += batch.num_rows
                 stage.advance(batch.num_rows)

@@ -126,3 +126,50 @@ def test_a_fixed_row_of_an_order_that_was_sent(tmp_path: Path, state: str) -> No
     else:
         assert not changed
         assert found[None][:2] == ("rejected", "4")
+
+
+def test_a_fixed_row_that_does_not_fit_holds_its_order_back(tmp_path: Path) -> None:
+    """The order would go without a line that somebody has said is its own."""
+    job = prepare(
+        tmp_path,
+        tmp_path / "orders.csv",
+        f"{HEADER}1,2021-04-05,Jo,Mug,5.00,5.00\n1,2021-04-05,Jo,Bag,0.00,5.00\n"
+        ",2021-04-06,Al,Cup,6.00,\n",
+    )
+    assert orders(job)["1"][0] == "pending"
+    prepare(tmp_path, fix(job, row4_reference_id="1", row4_created_at="", row4_total="a lot"))
+    found = orders(job)
+    assert found["1"][:2] == ("rejected", "2-3; 2")
+    assert None not in found
+
+
+def test_copies_that_differ_are_not_joined_by_giving_their_rows_back(tmp_path: Path) -> None:
+    """Each of the rows stands in both exports: together they would be twice the order."""
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    rows = "1,2021-04-05,Jo,Mug,5.00,11.00\n1,,,Cup,6.00,\n"
+    first.write_text(f"{HEADER}{rows}2,2021-04-05,Al,Pot,7.00,7.00\n", encoding="utf-8")
+    second.write_text(f"{HEADER}{rows.replace('Cup', 'Can')}", encoding="utf-8")
+    open_job(tmp_path / "job").prepare(first, second, connect_id="A1")
+    job = tmp_path / "job"
+    assert orders(job)["1"][0] == "rejected"
+    prepare(tmp_path, fix(job))
+    assert orders(job)["1"][0] == "rejected"
+    prepare(tmp_path, fix(job, row2_reference_id="drop"))
+    assert orders(job)["1"][0] == "rejected"
+    open_job(job).prepare(second, connect_id="A1")
+    assert orders(job)["1"] == ("pending", "2-3", ["Mug", "Can"])
+
+
+def test_one_of_two_rows_without_a_key_comes_back(tmp_path: Path) -> None:
+    """The other one stays in the list, and neither is in two places."""
+    job = prepare(
+        tmp_path,
+        tmp_path / "orders.csv",
+        f"{HEADER}1,2021-04-05,Jo,Mug,5.00,11.00\n2,2021-04-05,Al,Pot,7.00,7.00\n"
+        ",2021-04-06,Jo,Cup,6.00,\n,,,Can,4.00,\n",
+    )
+    assert orders(job)[None][:2] == ("rejected", "4-5")
+    prepare(tmp_path, fix(job, row4_reference_id="1", row4_created_at="", row5_reference_id="drop"))
+    found = orders(job)
+    assert found["1"] == ("pending", "2; 2", ["Mug", "Cup"])
+    assert found[None][:2] == ("rejected", "5")

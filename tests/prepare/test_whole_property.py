@@ -260,7 +260,8 @@ def cut(
     if style.scattered or len(rows) == 1 or draw(st.booleans()):
         return [rows]
     at = draw(st.integers(1, len(rows) - 1))
-    if sequence[at - 1][0] is sequence[at][0]:  # then neither part may look like a copy
+    if sequence[at - 1][0] is sequence[at][0]:  # then no part may look like a copy of the other
+        assume(rows[at - 1] != rows[at])
         key = rows[at]["reference_id"]
         first, second = (
             Counter(tuple(row.values()) for row in part if row["reference_id"] == key)

@@ -62,19 +62,23 @@ def proves_first_row(mapping: fields.Mapping, *, items_only: bool) -> bool | Non
     """
     if mapping.order_key is not None:
         return mapping.order_key == "first_row"
-    if items_only or mapping.of_fixed_rows:
+    if items_only:
         return False
     return None if any(each in mapping.specs for each in _OF_AN_ORDER) else False
 
 
 def continuing(mapping: fields.Mapping, batch: pa.Table, taken: pa.Table) -> Continuing | None:
-    """Which of the ``taken`` rows of a batch continue the row above; None where each has a key.
+    """Which of the ``taken`` rows of a batch continue the row above; None where each has a key,
+    or where the rows above are those of the list of rejected rows, and not of the export.
 
     :param batch: the rows as they stand in the source.
     :param taken: those that belong to orders, with ``reference_id`` and ``_row``.
     """
     keyless = ~present(_column(taken, _KEY))
-    if not keyless.any() or mapping.packed is not None or mapping.order_key == "every_row":
+    every_row = mapping.order_key == "every_row" or (
+        mapping.of_fixed_rows and mapping.order_key is None
+    )
+    if not keyless.any() or mapping.packed is not None or every_row:
         return None
     wanted = np.isin(batch["_row"].to_numpy(), taken["_row"].to_numpy())
     rows = fields.apply(replace(mapping, rows=()), batch.filter(pa.array(wanted)))

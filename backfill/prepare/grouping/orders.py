@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from backfill.job_folder.files import PARTS
 from backfill.prepare.grouping.keys import Indices, KeyPlan
@@ -163,6 +164,10 @@ def _split(batches: Iterable[pa.Table], plan: KeyPlan, paths: list[Path]) -> Non
 # --- the same order in several sources ----------------------------------------------------------
 
 
+#: The rule that rejects orders whose copies differ.
+DUPLICATE_ORDER = "duplicate_order"
+
+
 class Copies(NamedTuple):
     """Orders that stand in more than one source."""
 
@@ -174,13 +179,18 @@ class Copies(NamedTuple):
     """orders whose copies differ"""
 
 
-def take_once(orders: OrderRows, plan: KeyPlan) -> tuple[OrderRows, Copies]:
+def take_once(
+    orders: OrderRows, plan: KeyPlan, contradictory_before: frozenset[str] = frozenset()
+) -> tuple[OrderRows, Copies]:
     """Settle orders that stand in several sources.
 
     A copy in the same words is dropped. Rows that go on where the source before them ended (one
-    export cut in two) are joined, unless all rows of the one part stand in the other: that is no
-    cut, but an order that was added to between two exports. Line items from a source of their own
-    are joined. Anything else is contradictory, and all its rows stay.
+    export cut in two) are joined, unless the parts overlap: that is no cut, but an order that was
+    added to between two exports, or two exports of times that overlap. Line items from a source of
+    their own are joined. Anything else is contradictory, and all its rows stay.
+
+    :param contradictory_before: keys of orders whose copies differed in an earlier import, and
+        whose rows come back mixed.
     """
     rows = orders.rows
     words_of = [name for name in rows.column_names if not name.startswith("_")]
@@ -199,13 +209,17 @@ def take_once(orders: OrderRows, plan: KeyPlan) -> tuple[OrderRows, Copies]:
             if words[number].equals(words[0]):
                 dropped[first:last] = True
                 repeated.append(order)
-            elif _goes_on(plan, rows, *parts[number - 1 : number + 1]) and not _one_has_all(
+            elif _goes_on(plan, rows, *parts[number - 1 : number + 1]) and not _overlap(
                 *words[number - 1 : number + 1]
             ):
                 joined.append(order)
             else:
                 contradictory.append(order)
                 break
+    if contradictory_before:
+        keys = orders.column("reference_id").take(pa.array(orders.starts[:-1]))
+        again = pc.is_in(keys, pa.array(sorted(contradictory_before), pa.string()))
+        contradictory += np.flatnonzero(again.to_numpy(zero_copy_only=False)).tolist()
     copies = Copies(
         *(np.unique(np.array(each, dtype=np.int64)) for each in (repeated, joined, contradictory))
     )
@@ -231,7 +245,13 @@ def _goes_on(
     return last + 1 in plan.sources.ends and first in plan.sources.firsts.values()
 
 
-def _one_has_all(one: pa.Table, other: pa.Table) -> bool:
-    """Whether every row of one part stands in the other in the same words."""
-    first, second = (Counter(zip(*part.to_pydict().values(), strict=True)) for part in (one, other))
-    return first <= second or second <= first
+def _overlap(before: pa.Table, after: pa.Table) -> bool:
+    """Whether rows may stand in both parts: the one ends in the words in which the other begins,
+    or has all of its rows."""
+    first, second = (list(zip(*part.to_pydict().values(), strict=True)) for part in (before, after))
+    if any(
+        first[-count:] == second[:count] for count in range(1, min(len(first), len(second)) + 1)
+    ):
+        return True
+    counted, others = Counter(first), Counter(second)
+    return counted <= others or others <= counted

@@ -18,14 +18,19 @@ _SECOND = 1_000_000
 _FIRST_DAY = (datetime(_EPOCH_YEAR + 1, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 """As ticks: what is before it has no date."""
 
+_CUT_OFF = 10**15
+"""Whole numbers from here on have more digits than a spreadsheet keeps."""
+
 
 def as_text(cells: Sequence[Any]) -> tuple[pa.Array, int]:
     """The cells of one column as text, blank ones null; and how many were FALSE and are blank.
 
-    A whole number has no decimals (536365) and never an exponent; any other is the shortest text
-    that stands for it (731.9399999999999). A time is ``2010-12-01 08:26:00``, without its clock at
-    midnight, and a time of day ``08:26:00``. Booleans are ``true`` and ``false``; but where a
-    column has FALSE and never TRUE, it stands for a blank, as Odoo writes it.
+    A whole number has no decimals (536365); any other is the shortest text that stands for it
+    (731.9399999999999). From 16 digits on, of which a spreadsheet keeps 15, a whole number has an
+    exponent (2.00000123456789E+15), so that it is not taken for all that was meant. A time is
+    ``2010-12-01 08:26:00``, without its clock at midnight, and a time of day ``08:26:00``.
+    Booleans are ``true`` and ``false``; but where a column has FALSE and never TRUE, it stands for
+    a blank, as Odoo writes it.
     """
     kinds = set(map(type, cells))
     falses = 0
@@ -48,7 +53,13 @@ def _texts_of(kind: type, cells: Sequence[Any]) -> pa.Array:
     return pa.array(list(map(_TEXTS.get(kind, str), cells)), pa.string())
 
 
+def _of_int(number: int) -> str:
+    return str(number) if -_CUT_OFF < number < _CUT_OFF else f"{Decimal(number).normalize():E}"
+
+
 def _of_float(number: float) -> str:
+    if number.is_integer():
+        return _of_int(int(number))
     text = repr(number)
     return text if "e" not in text else format(Decimal(text), "f")
 
@@ -90,6 +101,7 @@ def _trimmed(text: str) -> str:
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
     bool: lambda truth: "true" if truth else "false",
+    int: _of_int,
     float: _of_float,
     date: date.isoformat,
     time: _of_time,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backfill.errors import UsageError
+from backfill.prepare.grouping.orders import DUPLICATE_ORDER
 from backfill.prepare.mapping.packed import UNREAD_ITEMS
 from backfill.prepare.mapping.statuses import Meaning
 from backfill.prepare.validation import order_rules, status_rules, value_rules
@@ -62,6 +63,16 @@ RULES: tuple[Rule, ...] = (
         fixed_severity=True,
     ),
     Rule(
+        id=DUPLICATE_ORDER,
+        severity="error",
+        title="The order is in two exports with different contents",
+        remedy="import the newer export alone, or give the exports in their sequence if one "
+        "export was cut in two",
+        find=order_rules.duplicate_order,
+        final=True,
+        fixed_severity=True,
+    ),
+    Rule(
         id="ragged_row",
         severity="error",
         title="The row has more or fewer cells than the header",
@@ -78,16 +89,6 @@ RULES: tuple[Rule, ...] = (
         find=order_rules.keyless_row,
         fixed_severity=True,
         final=True,
-    ),
-    Rule(
-        id="duplicate_order",
-        severity="error",
-        title="The order is in two exports with different contents",
-        remedy="leave out the older copy, or give the exports in their sequence if one "
-        "export was cut in two",
-        find=order_rules.duplicate_order,
-        final=True,
-        fixed_severity=True,
     ),
     Rule(
         id="cancelled",

@@ -105,6 +105,20 @@ def test_a_key_column_that_mixes_number_cells_and_text_cells(tmp_path: Path) -> 
     assert found.lines("536365") == [("Tea", 1, 500), ("Cup", 1, 500)]
 
 
+def test_number_cells_with_more_digits_than_a_spreadsheet_keeps(tmp_path: Path) -> None:
+    """Of two keys of 17 digits the spreadsheet has made one: nothing is sent under it. As text
+    each is what it was."""
+    keys = ["20000012345678901", "20000012345678902", "200000123456789"]
+    as_numbers = [
+        row(float(key), item) for key, item in zip(keys, ("Tea", "Cup", "Pot"), strict=True)
+    ]
+    found = prepared(workbook(tmp_path / "numbers.xlsx", Orders=[HEADER, *as_numbers]))
+    assert found.rejected == {"2.00000123456789E+16": "damaged_reference_id"}
+    assert list(found.bodies) == ["200000123456789"]
+    as_texts = workbook(tmp_path / "texts.xlsx", Orders=[HEADER, *map(row, keys)])
+    assert list(prepared(as_texts).bodies) == keys
+
+
 def test_orders_on_two_sheets_under_the_same_header(tmp_path: Path) -> None:
     """Both are read; the sheet of something else is not."""
     path = workbook(
@@ -146,6 +160,15 @@ def test_two_files_that_were_cut_in_the_middle_of_an_order(tmp_path: Path) -> No
     assert found.lines("2") == [("Tea", 1, 500), ("Cup", 1, 500), ("Pot", 1, 500)]
     assert found.orders[1]["source_rows"] == "3-4; 2"
     assert found.rules == {"joined_order"}
+
+
+def test_two_files_that_overlap_in_the_middle_of_an_order(tmp_path: Path) -> None:
+    """The row at the seam is in both files: whether that is one line or two, nobody can tell."""
+    found = prepared(
+        written(tmp_path / "a.csv", row("1"), row("2"), row("2", "Cup")),
+        written(tmp_path / "b.csv", row("2", "Cup"), row("2", "Pot"), row("3")),
+    )
+    assert found.rejected == {"2": "duplicate_order"}
 
 
 def test_a_cut_order_of_a_platform_that_says_all_on_its_first_row(tmp_path: Path) -> None:
