@@ -46,6 +46,7 @@ _LOOKS: Final[Mapping[str, re.Pattern[str] | None]] = {
     "currency": re.compile(r"^[A-Za-z]{3}$|^[$€£¥₹]$"),
     "zone": re.compile(r"^[A-Za-z]{2,5}$|/|^(UTC|GMT)?[-+]\d|Time\b"),
 }
+_ACCENTS: Final = re.compile("[\u0300-\u036f]")
 _CLOCK: Final = re.compile(r"^\d{1,2}:\d\d")
 _WORDS: Final = {
     "time": "dates",
@@ -78,8 +79,9 @@ class _Field:
 
 @cache
 def column_key(name: str) -> str:
-    """A column's name without what people change: case, spaces, punctuation, letter forms."""
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
+    """A column's name without what people change: case, accents, spaces, marks, letter forms."""
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", name))
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", bare).casefold())
 
 
 def guess(

@@ -105,3 +105,16 @@ def test_names_with_a_currency_and_dates_of_east_asia(tmp_path: Path) -> None:
     found = prepared(export, accept_guesses=True, currency="PLN")
     body = found.bodies["F-2"]
     assert (body["created_at"], body["total_cents"]) == ("2022-01-14T21:05:00+01:00", 3000)
+
+
+def test_accents_that_were_left_out(tmp_path: Path) -> None:
+    """``Numero Pedido`` is ``Número pedido``."""
+    export = tmp_path / "orders.csv"
+    export.write_text(
+        csv_text(
+            ["Numero Pedido", "Data", "Cliente", "Preco unitario", "Produto"],
+            ["F-1", "2022-01-13", "Ana", "20.00", "Lata"],
+        ),
+        encoding="utf-8",
+    )
+    assert prepared(export, accept_guesses=True).lines("F-1") == [("Lata", 1, 2000)]
