@@ -1,8 +1,13 @@
 """Delimited text cut into blocks of whole records, and each block read by pandas.
 
-pandas' Arrow engine reads up to 1 MiB in one piece, line breaks in quotes included, and is by far
-the fastest; but it refuses a block in which a row has the wrong width, and says nothing of where
-that row stands. Such a block goes through Python's own parser, so that every row keeps its place.
+pandas' Arrow engine is by far the fastest, and the larger a block, the less a call costs a row. But
+Arrow takes 1 MiB at a time and cuts what is larger at any line break. Where that one stands in
+quotes, rows are lost without a word; so a large block counts only if each of its line breaks ended
+a row. Arrow also refuses a block in which a row has the wrong width, and says nothing of where that
+row stands.
+
+A large block that does not count is read again in pieces that fit into 1 MiB; a piece that is
+refused goes through Python's own parser, so that every row keeps its place.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 from typing import IO
 
 import numpy as np
@@ -25,8 +30,9 @@ from backfill.job_folder.kept_rows import RAGGED, ROW
 from backfill.prepare.reading.clean_text import STRAY_CR
 from backfill.prepare.reading.table import to_arrow
 
-BLOCK_BYTES = 1_000_000
-"""pandas hands the file to Arrow, which takes 1 MiB at a time: a block must fit into that."""
+BLOCK_BYTES = 4_000_000
+PIECE_BYTES = 1_000_000
+"""What is larger is cut by Arrow, at 1 MiB."""
 LONGEST_RECORD = 1 << 26
 
 _QUOTE, _LF, _CR = b'"\n\r'
@@ -61,7 +67,8 @@ def read_blocks(
     :param above: how many records stand above the first one.
     :raises SourceError: a record is too large, as with a quote that is never closed.
     """
-    blocks = _blocks(file, shape.delimiter)
+    blocks = _blocks(file, shape.delimiter, BLOCK_BYTES)
+    takes_large = True
     while True:
         try:
             block = next(blocks, None)
@@ -74,11 +81,18 @@ def read_blocks(
             ) from None
         if block is None:
             return
-        table = None if block.records is not None else _read(block.data, shape)
+        is_large = block.records is None and len(block.data) > PIECE_BYTES
+        table = None
+        if block.records is None and (takes_large or not is_large):
+            table = _read(block.data, shape)
         if table is not None:
             numbers = np.arange(above + 1, above + 1 + table.num_rows, dtype=np.int64)
             above += table.num_rows
             yield with_marks(table, numbers, np.zeros(table.num_rows, dtype=bool))
+        elif is_large:
+            takes_large = False  # what made this block fail is seldom alone
+            pieces = _blocks(io.BytesIO(block.data), shape.delimiter, PIECE_BYTES)
+            blocks = chain(pieces, blocks)
         else:
             records = block.records or _records(block.data, shape.delimiter)
             numbers = np.arange(above + 1, above + 1 + len(records), dtype=np.int64)
@@ -127,7 +141,7 @@ def with_marks(
 
 
 def _read(data: bytes, shape: Shape) -> pa.Table | None:
-    """The records of a block; None where a row has the wrong width, or pandas refuses it."""
+    """The records of a block; None where they cannot be read so: see the head of this module."""
     if data.startswith(_BOM):
         return None  # Arrow would swallow the mark, which is text here
     try:
@@ -146,8 +160,18 @@ def _read(data: bytes, shape: Shape) -> pa.Table | None:
         return None
     if frame.shape[1] != len(shape.columns):
         return None
+    if len(data) > PIECE_BYTES and len(frame) != _lines_in(data):
+        return None
     frame.columns = pd.Index(shape.columns)
     return to_arrow(frame)
+
+
+def _lines_in(data: bytes) -> int:
+    """Where no line break stands in quotes, this is how many records there are."""
+    breaks = data.count(b"\n")
+    if b"\r" in data:
+        breaks += data.count(b"\r") - data.count(b"\r\n")
+    return breaks + (not data.endswith((b"\n", b"\r")))
 
 
 class _TooLargeError(Exception):
@@ -159,8 +183,9 @@ class _TooLargeError(Exception):
         """the text from the last block on, with the beginning of that record"""
 
 
-def _blocks(file: IO[bytes] | pa.NativeFile, delimiter: str) -> Iterator[Block]:
-    rest, size = b"", BLOCK_BYTES
+def _blocks(file: IO[bytes] | pa.NativeFile, delimiter: str, most: int) -> Iterator[Block]:
+    """Blocks of ``most`` bytes at most, but for a record that is larger by itself."""
+    rest, size = b"", most
     while True:
         data = file.read(max(1, size - len(rest)))
         is_last = not data
@@ -169,11 +194,11 @@ def _blocks(file: IO[bytes] | pa.NativeFile, delimiter: str) -> Iterator[Block]:
             rest = rest.rstrip(b"\x1a")  # DOS ends a file with it
         if not rest:
             return
-        block, used = _whole_records(rest, delimiter, is_last=is_last)
+        block, used = _whole_records(rest, delimiter, most, is_last=is_last)
         rest = rest[used:]
         if block is not None:
             yield block
-            size = BLOCK_BYTES
+            size = most
         elif is_last or size > LONGEST_RECORD:
             raise _TooLargeError(rest)
         else:
@@ -182,21 +207,23 @@ def _blocks(file: IO[bytes] | pa.NativeFile, delimiter: str) -> Iterator[Block]:
             return
 
 
-def _whole_records(data: bytes, delimiter: str, *, is_last: bool) -> tuple[Block | None, int]:
+def _whole_records(
+    data: bytes, delimiter: str, most: int, *, is_last: bool
+) -> tuple[Block | None, int]:
     """The records that lie in the data as a whole, and how many bytes they take.
 
     Quotes are counted to know which line breaks end a record. That holds as long as every quote
     that opens a cell stands at its beginning, or right behind another one; else (``12" pipe``) it
     takes a parser.
     """
-    if is_last and len(data) <= BLOCK_BYTES:
+    if is_last and len(data) <= most:
         return Block(data), len(data)
     text = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(text == _QUOTE)
     if len(quotes) and not _open_cells(text, quotes, delimiter):
         return _parsed_records(data, delimiter, is_last=is_last)
     end = _last_record_end(data, quotes)
-    if not end or end > BLOCK_BYTES:
+    if not end or end > most:
         return _parsed_records(data, delimiter, is_last=is_last)
     return Block(data[:end]), end
 

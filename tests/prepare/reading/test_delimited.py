@@ -154,9 +154,13 @@ def test_ragged_rows_come_at_their_places(write: Write) -> None:
     assert ragged_of(path) == [False, True, True, False, False, True]
 
 
-def test_ragged_rows_across_blocks(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("block", "piece"), [(64, 64), (4096, 64)])
+def test_ragged_rows_across_blocks(
+    write: Write, monkeypatch: pytest.MonkeyPatch, block: int, piece: int
+) -> None:
     """Every row keeps its number and place over many batches, odd rows at their borders too."""
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", block)
+    monkeypatch.setattr(csv_blocks, "PIECE_BYTES", piece)
     monkeypatch.setattr(delimited, "BATCH_ROWS", 1)
     odd = {"short": "{n}", "blank": "", "long": "{n},x,y", "quoted": '{n},"a\nb",{n},"c,{n}"'}
     kinds = [[*odd.values(), "{n},x", "{n},x", "{n},x"][(n * n) % 7] for n in range(2, 3000)]
@@ -166,6 +170,15 @@ def test_ragged_rows_across_blocks(write: Write, monkeypatch: pytest.MonkeyPatch
     assert table["_row"].to_pylist() == expected
     assert table["id"].to_pylist() == [str(n) for n in expected]
     assert table["_ragged"].to_pylist() == [kinds[n - 2] != "{n},x" for n in expected]
+
+
+def test_line_breaks_in_quotes_in_a_large_file(write: Write) -> None:
+    """Arrow cuts what is larger than 1 MiB at a line break, in quotes or not, and says nothing."""
+    long = "x" * 400
+    path = write("name,id\n" + "".join(f'"{long}\n{long}",{n}\n' for n in range(5000)))
+    table = read_all(open_one(path))
+    assert table["id"].to_pylist() == [str(n) for n in range(5000)]
+    assert set(table["name"].to_pylist()) == {f"{long}\n{long}"}
 
 
 def test_all_rows_wider_than_the_header(write: Write) -> None:
