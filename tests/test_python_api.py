@@ -162,7 +162,7 @@ def test_an_option_of_an_operation_is_checked_as_on_the_command_line(
         job.undo(since="2026-1-31", **shout(sandbox))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="--sample: '0' is not a number of orders"):
         job.verify(sample=0, **shout(sandbox))  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="--state: 'sent' is none of"):
+    with pytest.raises(UsageError, match="--state: 'sent' is not one of"):
         job.show(state="sent")
     assert job.undo(since="2999-01-31", **shout(sandbox)).selected == 0  # type: ignore[arg-type]
     assert len(job.show(state=State.CREATED, limit=2)) == 2

@@ -46,5 +46,5 @@ def unknown(what: str, value: str) -> UsageError:
     """The error for an account or a reference id that no order of the job has."""
     return UsageError(
         f"the job has no order with {what} {value!r}",
-        hint="write it as in results.csv, a reference id with its prefix",
+        hint="write it as it is in results.csv; a reference id includes its prefix",
     )

@@ -39,14 +39,14 @@ def storage_errors(path: Path) -> Iterator[None]:
             ) from exc
         if "locked" in text:
             raise StorageError(
-                f"{path}: another program holds the checkpoint open for writing",
+                f"{path}: another program has locked the checkpoint",
                 hint="close it and run the same command again",
             ) from exc
         if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise  # a rule of the schema was broken: a bug, and not to be dressed up
         raise CheckpointError(
-            f"{path}: the checkpoint is damaged or is no checkpoint ({text})",
-            hint="put back a copy of the job folder; never start an already sent job from nothing",
+            f"{path}: the checkpoint is damaged, or not a checkpoint ({text})",
+            hint="restore a backup of the job folder; never import the same orders with a new job",
         ) from exc
 
 

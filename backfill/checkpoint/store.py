@@ -50,7 +50,7 @@ class Checkpoint:
     def _check_version(self) -> None:
         if self._db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise CheckpointError(
-                f"{self.path}: is not a checkpoint of backfill",
+                f"{self.path}: not a checkpoint of backfill",
                 hint="name the job folder of an earlier run, or a new one, with --job",
             )
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

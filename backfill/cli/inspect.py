@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 def _require_new(mapping: Path) -> None:
     if mapping.exists():
         raise UsageError(
-            f"--write-mapping: {mapping}: already exists, and is not overwritten",
+            f"--write-mapping: {mapping}: the file already exists",
             hint="name a new file",
         )
     if not mapping.parent.is_dir():

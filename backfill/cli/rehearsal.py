@@ -213,7 +213,7 @@ class _Stage:
             raise BackfillError(
                 f"the rehearsal stopped: 'backfill {command} {sample.name}' ended with"
                 f" {running.returncode}",
-                hint=f"what it said stands above; the folder is {self.folder}",
+                hint=f"its output is above; the folder is {self.folder}",
             )
         return running.returncode
 
@@ -262,8 +262,8 @@ def _prepare_folder(folder: Path | None) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise UsageError(
-            f"{folder}: holds something already",
-            hint="name a folder that is empty or not there yet with --keep",
+            f"{folder}: the folder is not empty",
+            hint="name an empty or new folder with --keep",
         )
     return folder
 

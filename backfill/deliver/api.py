@@ -218,11 +218,11 @@ def _shared_headers(settings: ApiSettings) -> CIMultiDict[str]:
         value = secret.reveal()
         if not checks.TOKEN.fullmatch(name) or name.lower() in checks.RESERVED_HEADERS:
             raise UsageError(
-                f"--header {name!r}: cannot be set by hand",
+                f"--header {name!r}: backfill sets this header itself",
                 hint="--header is for credentials, such as --header 'Authorization: env:TOKEN'",
             )
         if any(c in value for c in "\r\n\0"):
-            raise UsageError(f"--header {name!r}: its value holds a line break")
+            raise UsageError(f"--header {name!r}: the value contains a line break")
         keep_out(value)
         headers.add(name, value)
     headers["Content-Type"] = "application/json"

@@ -25,8 +25,8 @@ def check(body: bytes) -> None:
     """
     if not (_reads_back_silent(body) or _silent(body)):
         raise SafetyStop(
-            f"an order without {FLAG}: true was about to be sent, and was not",
-            hint="something else has changed the checkpoint: do not continue with this job",
+            f"an order without {FLAG}: true was about to be sent; it was stopped",
+            hint="something else has changed the checkpoint; do not continue this job",
         )
 
 

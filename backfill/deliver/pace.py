@@ -272,7 +272,7 @@ class Pace:
             lane.probe_at = now + random.uniform(bound / 2, bound)  # noqa: S311
             lane.probes += 1
         if now - self._alive_at > self._give_up_after:
-            self._give_up("does not answer, or only with errors", why)
+            self._give_up("did not answer, or only with errors", why)
 
     def _down(self, lane: Lane, why: str) -> None:
         _log_event("outage", level=logging.WARNING, lane=lane.name, failures_in_a_row=lane.failures)
@@ -293,7 +293,7 @@ class Pace:
             self._halt(
                 SafetyStop(
                     f"Shout asks for a pause of {seconds:.0f} seconds (Retry-After)",
-                    hint="run the same command again when that is over",
+                    hint="run the same command again after that",
                 )
             )
         elif seconds > max(_LONG_PAUSE, self._longest_pause_told):
@@ -315,7 +315,7 @@ class Pace:
         self._halt(
             SafetyStop(
                 f"Shout {what}, for more than {self._give_up_after:.0f} seconds now{answer}",
-                hint="see whether Shout is up, then run the same command again",
+                hint="check that Shout is up, then run the same command again",
             )
         )
 

@@ -301,12 +301,14 @@ def _plainly_as_sent(claim: Claim, shown: ShownOrder) -> bool:
 def _answer_differs(order: InFlight, wrong: str) -> SafetyStop:
     return SafetyStop(
         f"Shout's answer to order {order.claim.reference_id} is not what was sent: {wrong}",
-        hint="nothing else was sent; look at this order in Shout, and ask Shout, before going on",
+        hint="nothing else was sent; check this order in Shout, and contact Shout before you"
+        " continue",
     )
 
 
 def _cannot_look_up(order: InFlight, why: str) -> SafetyStop:
     return SafetyStop(
-        f"order {order.claim.reference_id} was created, but looking it up fails: {why}",
-        hint="without true lookups nothing in doubt can be settled: ask Shout, then run again",
+        f"order {order.claim.reference_id} was created, but cannot be looked up: {why}",
+        hint="orders in doubt are settled by lookups; contact Shout, then run the same command"
+        " again",
     )

@@ -103,7 +103,7 @@ def run_refused(answer: Answer | NoAnswer) -> SafetyStop:
             hint="check --api-url and the certificate, then run the same command again",
         )
     if answer.status < 400:
-        where = answer.headers.get("Location", "nowhere")
+        where = answer.headers.get("Location", "an unnamed address")
         return SafetyStop(
             f"Shout redirects to {where} (HTTP {answer.status}); redirects are not followed",
             hint="check --api-url, then run the same command again",
@@ -115,14 +115,15 @@ def wrong_address(url: str, answer: Answer) -> SafetyStop:
     """The end of a run whose requests seem not to reach Shout's API at all."""
     if answer.is_page():
         return SafetyStop(
-            f"{url}/orders answers with a web page, not as Shout's API does ({answer.describe()})",
-            hint="check --api-url (the address above, up to /orders), and a proxy in between;"
+            f"{url}/orders returned a web page, not an answer of Shout's API ({answer.describe()})",
+            hint="check --api-url (the address above without /orders), and any proxy in between;"
             " no order was marked as failed, so the same command can be run again",
         )
     return SafetyStop(
         f"{url}/orders: {answer.describe()}; is this Shout's API?",
         hint="check --api-url: /orders is added to it. If it is right, Shout may not know the"
-        " account of this order: begin with another (--account). No order was marked as failed",
+        " account of this order: start with another account (--account). No order was marked as"
+        " failed",
     )
 
 

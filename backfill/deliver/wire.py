@@ -66,8 +66,8 @@ class Wire:
                 seen, why = Seen.FAILED, str(none)
             elif not self._pace.fewer_files():
                 raise StorageError(
-                    "the limit on open files leaves none for a connection",
-                    hint="raise it (ulimit -n) and run the same command again",
+                    "no connection can be opened: too many open files",
+                    hint="raise the limit (ulimit -n), then run the same command again",
                 ) from none
             return none
         finally:

@@ -125,5 +125,5 @@ def _told(path: Path, done: str) -> Iterator[None]:
             f"{path}: the source rows cannot be {done} ({reason})",
             hint="check the free space and the permissions of the job folder"
             if done == "written"
-            else "run the job again with its exports: that writes them anew",
+            else "run the job again with its exports to restore them",
         ) from error

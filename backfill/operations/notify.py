@@ -167,7 +167,7 @@ def _check_template(template: str, company: str | None) -> None:
         parts = list(string.Formatter().parse(template))
     except ValueError as exc:
         raise UsageError(
-            f"the template cannot be read: {exc}", hint="write braces that are text as {{ and }}"
+            f"the template cannot be read: {exc}", hint="write {{ and }} for literal braces"
         ) from exc
     fields = {
         # '{orders!r}' and '{orders:>9}' are unknown fields too

@@ -309,7 +309,7 @@ class Deletion:
         if await self._shout.settler.find(item.claim) is not None:
             raise SafetyStop(
                 f"Shout says that order {item.claim.reference_id} is deleted, but still shows it",
-                hint="ask Shout; then run the same command again",
+                hint="contact Shout, then run the same command again",
             )
         self._proven = True
 

@@ -231,8 +231,8 @@ class Update:
             wrong = in_words(differences(sent_order(item.payload), shown))
         if wrong:
             raise SafetyStop(
-                f"order {claim.reference_id} was updated, and is not what was sent: {wrong}",
-                hint="look at this order in Shout, and ask Shout, before going on",
+                f"order {claim.reference_id} was updated, but is not as it was sent: {wrong}",
+                hint="check this order in Shout, and contact Shout before you continue",
             )
         self._proven = True
         return claim.id

@@ -69,7 +69,7 @@ def contradicted_cents(
         decimals = evidence.point or evidence.comma
         if decimals is not None and in_cents(field, mapping):
             return MappingError(
-                f"{label}: column {mapping.column_of(field)!r} says cents, but holds amounts with "
+                f"{label}: column {mapping.column_of(field)!r} says cents, but has amounts with "
                 f"decimals such as {decimals!r}",
                 hint="rename the column if its amounts are not in cents",
             )

@@ -86,12 +86,12 @@ def _number_style(one: Surveyed, name: str, settings: ImportSettings) -> convert
         f"the column has both a decimal point ({evidence.point!r}) and a decimal comma "
         f"({evidence.comma!r})"
         if both
-        else "nothing proves whether its mark groups thousands or stands before decimals"
+        else "nothing proves whether its mark separates thousands or decimals"
     )
     raise UsageError(
         f"{one.table.source}: column {one.mapping.column_of(name)!r}: {evidence.undecided!r} can "
         f"be read two ways: {why}",
-        hint="say which mark stands before decimals: --decimal-mark point or --decimal-mark comma",
+        hint="say which is the decimal mark: --decimal-mark point or --decimal-mark comma",
     )
 
 

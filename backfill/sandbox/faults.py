@@ -190,7 +190,7 @@ def load(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise SandboxError(f"{path}: cannot be read as a faults file: {error}") from error
     if not isinstance(table, dict):
-        raise SandboxError(f"{path}: a faults file is a table of settings")
+        raise SandboxError(f"{path}: a faults file has to be a table of settings")
     return table
 
 
@@ -200,18 +200,18 @@ class Fault:
     def __init__(self, table: Mapping[str, Any], seed: str) -> None:
         kind = str(table.get("kind"))
         if kind not in KINDS:
-            raise SandboxError(f"fault: no kind {kind!r}; there are: {', '.join(KINDS)}")
+            raise SandboxError(f"fault: unknown kind {kind!r}; the kinds are {', '.join(KINDS)}")
         self.kind = kind
         spec = KINDS[kind]
         known = {"kind", "on", "account", "times", "name", *_WHEN, *spec.options}
         if unknown := table.keys() - known:
-            raise SandboxError(f"fault {kind}: no setting {sorted(unknown)[0]!r}")
+            raise SandboxError(f"fault {kind}: unknown setting {sorted(unknown)[0]!r}")
         for name in table.keys() & _SHAPES.keys():
             what, fits = _SHAPES[name]
             if not fits(table[name]):
-                raise SandboxError(f"fault {kind}: {name} is {what}, not {table[name]!r}")
+                raise SandboxError(f"fault {kind}: {name} has to be {what}, not {table[name]!r}")
         if len([name for name in _WHEN if name in table]) > 1:
-            raise SandboxError(f"fault {kind}: only one of {', '.join(_WHEN)}")
+            raise SandboxError(f"fault {kind}: use only one of {', '.join(_WHEN)}")
         self.name: str = table.get("name", kind)
         self.options: dict[str, Any] = {
             name: table.get(name, default) for name, default in spec.options.items()
@@ -338,21 +338,22 @@ class Faults:
 def _check(table: Mapping[str, Any]) -> None:
     if unknown := table.keys() - _DEFAULTS.keys():
         raise SandboxError(
-            f"faults: no setting {sorted(unknown)[0]!r}; there are: {', '.join(_DEFAULTS)}"
+            f"faults: unknown setting {sorted(unknown)[0]!r};"
+            f" the settings are {', '.join(_DEFAULTS)}"
         )
     for part in ("status", "accounts"):
         inner = table.get(part, {})
         if not isinstance(inner, Mapping):
-            raise SandboxError(f"faults: {part} is a table")
+            raise SandboxError(f"faults: {part} has to be a table")
         if unknown := inner.keys() - _DEFAULTS[part].keys():
-            raise SandboxError(f"faults: no setting {sorted(unknown)[0]!r} in {part}")
+            raise SandboxError(f"faults: unknown setting {sorted(unknown)[0]!r} in {part}")
     for name, choices in _CHOICES.items():
         if (value := table.get(name, choices[0])) not in choices:
-            raise SandboxError(f"faults: {name} is one of {choices}, not {value!r}")
+            raise SandboxError(f"faults: {name} has to be one of {choices}, not {value!r}")
     for name in ("rate_limit", "burst"):
         rate = table.get(name)
         if rate is not None and not (_is_number(rate) and rate > 0):
-            raise SandboxError(f"faults: {name} is a number above 0, not {rate!r}")
+            raise SandboxError(f"faults: {name} has to be a number above 0, not {rate!r}")
     found = table.get("fault", [])
     if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise SandboxError("faults: fault is a list of tables ([[fault]])")
+        raise SandboxError("faults: fault has to be a list of tables ([[fault]])")

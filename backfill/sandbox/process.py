@@ -56,7 +56,7 @@ class SandboxProcess:
         Raises SandboxError with its own words where it does not start.
         """
         if self.running:
-            raise SandboxError("the sandbox is running already")
+            raise SandboxError("the sandbox is already running")
         command = [sys.executable, "-m", "backfill.sandbox", "--until-stdin-closes"]
         command += ["--port", str(self._port), "--db", str(self.db)]
         command += ["--header", ": ".join(self.header)]

@@ -224,7 +224,7 @@ class Sandbox:
         try:
             table = await request.json()
             if not isinstance(table, dict):
-                raise SandboxError("faults are a JSON object")
+                raise SandboxError("faults have to be a JSON object")
             if request.method == "PATCH":
                 faults = self._faults.patched(table)
             else:

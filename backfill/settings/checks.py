@@ -74,7 +74,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def check(value: str) -> str:
         if value not in choices:
-            raise WrongValueError(f"{value!r} is none of {', '.join(choices)}")
+            raise WrongValueError(f"{value!r} is not one of {', '.join(choices)}")
         return value
 
     return check
@@ -114,7 +114,7 @@ def count(what: str, *, most: int = 2**31) -> Callable[[str], int]:
 def account_id(value: str) -> str:
     """An account's id. It becomes a header, where a line break would smuggle in another one."""
     if not re.fullmatch(r"[!-~](?:[ -~]*[!-~])?", value):
-        raise WrongValueError(f"{value!r} is not an account's id: it must be printable ASCII")
+        raise WrongValueError(f"{value!r} is not an account id: it must be printable ASCII")
     return value
 
 
@@ -170,7 +170,7 @@ def encoding(value: str) -> str:
 def currency(value: str) -> str:
     """A currency's code of three letters; comes out in capitals."""
     if not re.fullmatch(r"[A-Za-z]{3}", value):
-        raise WrongValueError(f"{value!r} is not a currency's code of three letters, such as USD")
+        raise WrongValueError(f"{value!r} is not a three-letter currency code, such as USD")
     return value.upper()
 
 
@@ -179,7 +179,7 @@ def region(value: str) -> str:
     from phonenumbers import SUPPORTED_REGIONS
 
     if value.upper() not in SUPPORTED_REGIONS:
-        raise WrongValueError(f"{value!r} is not a country's code of two letters, such as US")
+        raise WrongValueError(f"{value!r} is not a two-letter country code, such as US")
     return value.upper()
 
 
@@ -188,7 +188,7 @@ def pair(value: str) -> tuple[str, str]:
     field, equals, spec = value.partition("=")
     if not (equals and field.strip()):
         raise WrongValueError(
-            f"{value!r} does not say FIELD=SPEC",
+            f"{value!r} is not FIELD=SPEC",
             "write it like --map 'profile_name=Customer Name'",
         )
     return field.strip(), spec.strip()
@@ -217,18 +217,18 @@ def url(value: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise WrongValueError(
             "contains a user name or a password",
-            "take it out of the address, and give credentials with --header",
+            "remove it, and give credentials with --header",
         )
     if parts.scheme not in ("http", "https") or not host:
-        raise WrongValueError("is not an address of a host that begins with https://", example)
+        raise WrongValueError("is not an address that begins with https://", example)
     if parts.query or parts.fragment or not re.fullmatch(r"[!-~]+", value) or "\\" in value:
-        raise WrongValueError("must be an address without spaces, '?' and '#'", example)
+        raise WrongValueError("must not contain spaces, '?' or '#'", example)
     if parts.path.rstrip("/").endswith("/orders"):
-        raise WrongValueError("must end before /orders, which backfill adds itself", example)
+        raise WrongValueError("must not end with /orders, which backfill adds itself", example)
     if parts.scheme == "http" and not is_this_machine(value):
         raise WrongValueError(
             f"a plain http: address is refused, because {host} is not this machine",
-            "use https:, so that credentials and customers' data travel encrypted",
+            "use https:, so that credentials and customer data are encrypted",
         )
     return value.rstrip("/")
 

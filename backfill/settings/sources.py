@@ -133,11 +133,12 @@ def _from_file(path: Path, *, required: bool) -> _Place:
         elif each is None or each.table is not None:
             known = [one.key for one in SETTINGS.values() if not one.one_run and not one.table]
             raise UsageError(
-                f"{where}: is not a setting", hint=checks.did_you_mean(key, [*known, *by_table])
+                f"{where}: there is no such setting",
+                hint=checks.did_you_mean(key, [*known, *by_table]),
             )
         elif each.one_run:
             raise UsageError(
-                f"{where}: belongs to one run, not to the settings file",
+                f"{where}: cannot be set in the settings file",
                 hint=f"give it on the command line: {each.flag}",
             )
         else:
@@ -171,7 +172,7 @@ def _toml(path: Path, *, required: bool) -> dict[str, Any]:
 
 def _single(value: object, where: str) -> str:
     if not isinstance(value, str | int | float):
-        raise UsageError(f"{where}: is not a single value")
+        raise UsageError(f"{where}: must be a single value")
     return str(value)
 
 
@@ -284,8 +285,8 @@ class Configuration:
             if len(named) == 2:
                 first, second = named.values()
                 raise UsageError(
-                    f"{first.where} and {second.where} exclude each other",
-                    hint="keep the one that names the account of the orders",
+                    f"{first.where} and {second.where} cannot be used together",
+                    hint="keep the one that names the orders' account",
                 )
             for name, given in named.items():
                 return {name: given.checked(SETTINGS[name].check)}
@@ -313,7 +314,7 @@ def default_job(exports: Sequence[Path]) -> Path:
     """
     if not exports:
         raise UsageError(
-            "neither an export nor a job is given",
+            "no export and no job was given",
             hint="name an export, or continue an earlier job with --job DIR",
         )
     first = exports[0]

@@ -30,5 +30,5 @@ def test_the_demo_goes_as_it_should(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_the_demo_leaves_a_folder_with_files_alone(tmp_path: Path) -> None:
     """A folder that holds something is not used."""
     (tmp_path / "letter.txt").touch()
-    with pytest.raises(UsageError, match="holds something already"):
+    with pytest.raises(UsageError, match="the folder is not empty"):
         rehearsal.rehearse(tmp_path)

@@ -66,7 +66,7 @@ def test_orders_are_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "says"),
     [
         (["#9"], "the job has no order with reference id '#9'"),
-        (["--state", "gone"], "is none of rejected"),
+        (["--state", "gone"], "is not one of rejected"),
     ],
 )
 def test_what_is_not_there(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ TROUBLES = [
     trouble("validate more.csv", 2, "more.csv: no such file"),
     trouble("validate 'more*.csv'", 2, "more*.csv: no file matches"),
     trouble("validate orders.csv/more.csv", 2, "orders.csv/more.csv: "),
-    trouble("validate orders.csv", 1, "orders.csv: is empty", arrange=lambda: _orders("")),
+    trouble("validate orders.csv", 1, "orders.csv: the file is empty", arrange=lambda: _orders("")),
     trouble("validate orders.csv", 1, "no rows below", arrange=lambda: _orders(HEADER)),
     trouble("validate orders.csv", 2, "is mapped to", arrange=lambda: _orders("a,b\n1,2\n")),
     trouble("validate", 2, "no export was given"),
@@ -122,7 +122,7 @@ TROUBLES = [
     trouble("status orders.backfill", 2, "there is no job here"),
     trouble("report orders.backfill", 2, "there is no job here"),
     trouble("run --job j --api-url http://localhost:1", 2, "there is no job here"),
-    trouble("run --api-url http://localhost:1", 2, "neither an export nor a job"),
+    trouble("run --api-url http://localhost:1", 2, "no export and no job"),
     # Shout
     trouble(RUN, 2, "--api-url is missing"),
     trouble(f"{RUN} --api-url http://shout.example", 2, "plain http: address is refused"),
@@ -130,7 +130,7 @@ TROUBLES = [
     trouble(f"{RUN} --api-url https://shout.example", 2, "no terminal is attached"),
     trouble(f"{RUN} --api-url https://shout.example --header 'Host: x'", 2, "sets itself"),
     trouble(f"{RUN} --api-url https://shout.example --header 'X: env:NO'", 2, "NO is not set"),
-    trouble(f"{RUN} --api-url https://shout.example --user-id 3", 2, "exclude each other"),
+    trouble(f"{RUN} --api-url https://shout.example --user-id 3", 2, "cannot be used together"),
     trouble("sandbox --faults f.toml", 2, "f.toml"),
     trouble("sandbox --port 70000", 2, "--port: '70000' is not a port"),
 ]
@@ -177,8 +177,8 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("validate closed", "closed: may not be read"),
-        ("validate closed/orders.csv", "closed/orders.csv: may not be read"),
+        ("validate closed", "closed: cannot be read: permission denied"),
+        ("validate closed/orders.csv", "closed/orders.csv: cannot be read: permission denied"),
         ("validate orders.csv --job closed/job", "closed/job: the job folder cannot be created"),
     ],
 )

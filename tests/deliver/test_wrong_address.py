@@ -94,7 +94,7 @@ def test_a_page_that_says_success_leaves_its_order_in_doubt(tmp_path: Path) -> N
     job = make_job(tmp_path, 30)
     with (
         Gateway(200, "text/html", PAGE) as gateway,
-        pytest.raises(SafetyStop, match="answers with a web page"),
+        pytest.raises(SafetyStop, match="returned a web page"),
     ):
         deliver(job, gateway.url)
     assert states(job) == {"pending": 29, "sending": 1}
@@ -158,7 +158,7 @@ def test_an_unknown_path_in_mid_job(tmp_path: Path, sandbox: SandboxProcess) -> 
         run(checkpoint, settings(sandbox.url), limit=5, progress=Listener())
     with (
         Gateway(404, "text/html", PAGE) as gateway,
-        pytest.raises(SafetyStop, match="answers with a web page"),
+        pytest.raises(SafetyStop, match="returned a web page"),
     ):
         deliver(job, gateway.url)
     assert states(job) == {"created": 5, "pending": 15}

@@ -280,7 +280,7 @@ def test_faults_on_lookups_updates_deletes_and_messages(
         ({"fault": [{"kind": "html", "nth": 0}]}, "nth is a number from 1"),
         ({"fault": [{"kind": "latency", "ms": [1]}]}, "ms is milliseconds"),
         ({"fault": [{"kind": "error_after_commit", "status": "500"}]}, "status is a status code"),
-        ({"fault": "html"}, "fault is a list"),
+        ({"fault": "html"}, "fault has to be a list"),
         ({"burst": "many"}, "burst is a number"),
     ],
 )

@@ -160,8 +160,8 @@ def test_an_account_of_a_nearer_place_wins() -> None:
         ("timezone", "../../etc/passwd", "not the name of a time zone"),
         ("timezone", "America", "not the name of a time zone"),
         ("date_order", "ddmmyy", "none of mdy, dmy, ymd"),
-        ("currency", "US", "three letters"),
-        ("region", "UK", "two letters"),
+        ("currency", "US", "three-letter"),
+        ("region", "UK", "two-letter"),
         ("connect_id", "A1\r\nX-Evil: 1", "printable ASCII"),
         ("connect_id", "Zoë", "printable ASCII"),
         ("user_id", " 315", "printable ASCII"),
@@ -250,10 +250,10 @@ def test_addresses_that_are_safe(url: str) -> None:
         ("https://", "begins with https://"),
         ("https://shout.example:99999", "is not an address"),
         ("https://[::1", "is not an address"),
-        ("https://shout.example/?key=hunter2", "without spaces"),
-        ("https://shout.example/#x", "without spaces"),
-        ("https://shout.example/a b", "without spaces"),
-        ("https://shout.example\\evil.example", "without spaces"),
+        ("https://shout.example/?key=hunter2", "must not contain spaces"),
+        ("https://shout.example/#x", "must not contain spaces"),
+        ("https://shout.example/a b", "must not contain spaces"),
+        ("https://shout.example\\evil.example", "must not contain spaces"),
     ],
 )
 def test_addresses_that_are_not(url: str, says: str) -> None:
@@ -309,9 +309,9 @@ def test_a_credential_in_an_open_file_is_warned_of(mode: int, warned: bool) -> N
     ("toml", "says"),
     [
         ('timezon = "UTC"\n', "did you mean timezone?"),
-        ("limit = 5\n", "belongs to one run"),
-        ("yes = true\n", "belongs to one run"),
-        ("timezone = [1]\n", "is not a single value"),
+        ("limit = 5\n", "cannot be set in the settings file"),
+        ("yes = true\n", "cannot be set in the settings file"),
+        ("timezone = [1]\n", "must be a single value"),
         ("timezone = \n", "is not valid TOML"),
         ('[rules]\nnaive_time = "fatal"\n', "none of error, warning"),
     ],
@@ -343,8 +343,8 @@ def test_a_dry_run_does_not_need_a_good_address() -> None:
     ],
 )
 def test_two_accounts_for_all(flags: dict[str, str], environ: dict[str, str]) -> None:
-    """Both kinds of id in one place exclude each other."""
-    with pytest.raises(UsageError, match="exclude each other"):
+    """Both kinds of id in one place cannot be used together."""
+    with pytest.raises(UsageError, match="cannot be used together"):
         load(flags, environ).imports(EXPORTS)
 
 
@@ -366,5 +366,5 @@ def test_the_job_folder_is_named_after_the_first_export(export: str, job: str) -
 
 def test_no_job_and_no_export() -> None:
     """Without an export there is no default job."""
-    with pytest.raises(UsageError, match="neither an export nor a job"):
+    with pytest.raises(UsageError, match="no export and no job"):
         load().run([])

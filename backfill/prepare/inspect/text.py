@@ -331,7 +331,7 @@ def _notes_on_columns(
         if number.ambiguous:
             yield (
                 f"Column {series.mapping.column_of(name)}: {number.example!r} can be read two "
-                "ways, and no row proves whether its mark groups thousands or stands before "
+                "ways, and no row proves whether its mark separates thousands or "
                 "decimals. Give --decimal-mark point or --decimal-mark comma."
             )
 

@@ -71,7 +71,7 @@ class Affiliates:
             raise UsageError(
                 f"{path}: needs the columns affiliate, and connect_id or user_id; "
                 f"it has {', '.join(name for name in table.columns if name != ROW)}",
-                hint="name the columns so in the file's first row",
+                hint="rename the columns in the file's first row",
             )
         return cls(_checked(path, table))
 
@@ -131,15 +131,15 @@ def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     if not path.exists():
-        raise UsageError(f"{path}: there is no such file of affiliates", hint="check --affiliates")
+        raise UsageError(f"{path}: no such file", hint="check --affiliates")
     try:
         readers = open_sources([path], sheet=None, taken={}, knows=_header_score)
     except UsageError as exc:  # its advice is about an export's options
         raise UsageError(exc.message, hint="save the list as UTF-8 or as .xlsx") from exc
     if len(readers) > 1:
         raise UsageError(
-            f"{path}: has several tables that may be the list of affiliates",
-            hint="keep the one with the affiliates",
+            f"{path}: several tables may be the list of affiliates",
+            hint="keep only the one with the affiliates",
         )
     table = pd.concat(list(readers[0].batches()), ignore_index=True)
     ragged = table.pop(RAGGED).to_numpy(dtype=bool)
@@ -147,8 +147,8 @@ def _read(path: Path) -> pd.DataFrame:
         row = table[ROW].iloc[int(ragged.argmax())]
         raise SourceError(
             path,
-            f"row {row} does not have as many cells as the header",
-            hint="correct that row and run the command again",
+            f"row {row} has more or fewer cells than the header",
+            hint="fix that row, then run the same command again",
         )
     names = {name: str(name).strip().lower() for name in table.columns if name != ROW}
     texts = {new: table[old].astype(str).fillna("").str.strip() for old, new in names.items()}
@@ -171,9 +171,9 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     asked = table.get("connect_import_order_history_at", blank)
     troubles = {
         "has no affiliate": table["affiliate"] == "",
-        "names an affiliate a second time": table["affiliate"].duplicated(),
+        "repeats an affiliate": table["affiliate"].duplicated(),
         "has both a connect_id and a user_id: leave one empty": (connect != "") & (user != ""),
-        "is connected, and has neither a connect_id nor a user_id": (connect == "")
+        "is connected, but has neither a connect_id nor a user_id": (connect == "")
         & (user == "")
         & connected.isin(_TRUE),
         "has a value for connected other than true or false": ~connected.isin(_TRUE | _FALSE),
@@ -182,7 +182,7 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         if where.any():
             row = table[ROW].iloc[int(where.to_numpy().argmax())]
             raise SourceError(
-                path, f"row {row} {trouble}", hint="correct that row and run the command again"
+                path, f"row {row} {trouble}", hint="fix that row, then run the same command again"
             )
     account = connect.where(connect != "", user)
     header = (connect != "").map({True: CONNECT_HEADER, False: USER_HEADER})

@@ -306,7 +306,7 @@ def _known_field(name: str) -> str:
     close = difflib.get_close_matches(each.lower(), FIELDS, n=1, cutoff=0.5)
     meant = f"did you mean {close[0]!r}? " if close else ""
     raise MappingError(
-        f"there is no field {each!r} to map", hint=f"{meant}the fields are {', '.join(FIELDS)}"
+        f"there is no field {each!r}", hint=f"{meant}the fields are {', '.join(FIELDS)}"
     )
 
 

@@ -239,9 +239,7 @@ def load(path: Path) -> Format:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise MappingError(
-            f"{path}: is not valid TOML: {exc}", hint="fix the line that it names"
-        ) from exc
+        raise MappingError(f"{path}: is not valid TOML: {exc}", hint="fix that line") from exc
     own = _Reader(path).format(content)
     if path == PLATFORMS / f"{COMMON}.toml":
         return own
@@ -260,7 +258,7 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as exc:
         raise MappingError(
             f"{path}: the mapping file cannot be read ({exc})",
-            hint="give a file that you may read, in UTF-8",
+            hint="check the permissions of the file, and save it as UTF-8",
         ) from exc
 
 

@@ -190,9 +190,9 @@ def _split_choices(text: str) -> list[str]:
             choices.append(text[start:place])
             start = place + 1
         if depth not in (0, 1):
-            raise MappingError(f"the braces in {text!r} do not pair up", hint=_HINT)
+            raise MappingError(f"unbalanced braces in {text!r}", hint=_HINT)
     if depth:
-        raise MappingError(f"the braces in {text!r} do not pair up", hint=_HINT)
+        raise MappingError(f"unbalanced braces in {text!r}", hint=_HINT)
     return [*choices, text[start:]]
 
 
@@ -200,12 +200,12 @@ def _parse_choice(choice: str, text: str) -> Template:
     if "{" not in choice:
         name = choice.strip()
         if not name:
-            raise MappingError(f"a column's name is missing in {text!r}", hint=_HINT)
+            raise MappingError(f"a column name is missing in {text!r}", hint=_HINT)
         return Template((Part(name),))
     literals_and_names = re.split(r"\{([^{}]*)\}", choice)
     literals, names = literals_and_names[::2], [name.strip() for name in literals_and_names[1::2]]
     if not all(names):
-        raise MappingError(f"a column's name is missing between the braces of {text!r}", hint=_HINT)
+        raise MappingError(f"a column name is missing between the braces of {text!r}", hint=_HINT)
     befores, afters, separators = [literals[0].lstrip()], [], []
     for literal in literals[1:-1]:
         closing, separator, opening = _BETWEEN.fullmatch(literal).groups()  # type: ignore[union-attr]

@@ -69,9 +69,9 @@ class Twins:
                 continue
             same = [column, *self.others[name, column]]
             return MappingError(
-                f"{label}: {len(same)} columns are called {column!r}, and they differ, first in "
-                f"row {row}",
-                hint="say which one it is: "
+                f"{label}: {len(same)} columns are named {column!r}, and their values differ, "
+                f"first in row {row}",
+                hint="choose one: "
                 + " or ".join(f"--map {shlex.quote(f'{name}={each}')}" for each in same),
             )
         return None

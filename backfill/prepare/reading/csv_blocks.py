@@ -77,7 +77,7 @@ def read_blocks(
             raise SourceError(
                 source,
                 f"a cell below row {above} is larger than {LONGEST_RECORD >> 20} MB",
-                hint="an opening quote that is never closed does this; look for it there",
+                hint="the cause may be an opening quote that is never closed; look for one there",
             ) from None
         if block is None:
             return

@@ -146,7 +146,7 @@ def open_text(
     """
     found = survey(origin, source, encoding)
     if not found.size:
-        raise SourceError(source, "is empty", hint="export it again")
+        raise SourceError(source, "the file is empty", hint="export it again")
     head, is_all = _head(origin, found)
     wrapped = _wrapped(head)
     if wrapped is not None:
@@ -191,17 +191,19 @@ def find_layout(
             fit = _fit(rows, header, delimiter)
             candidates.append((header.score * fit, fit, delimiter, header, records))
     if not head.strip(_NO_TEXT) and is_all:
-        raise SourceError(source, "is empty: blank lines only", hint="export it again")
+        raise SourceError(
+            source, "the file is empty: it has only blank lines", hint="export it again"
+        )
     if not candidates and header_row is not None:
         raise UsageError(
             f"{source}: --header-row {header_row}: there is no such row, or it is blank",
-            hint="rows count from 1, blank ones and titles too; 'backfill inspect' shows the first",
+            hint="rows are counted from 1, including blank rows and titles",
         )
     if not candidates:
         raise SourceError(
             source,
-            f"no header in its first {_HEAD_BYTES >> 10} KB",
-            hint="an opening quote that is never closed does this; look for it there",
+            f"no header in the first {_HEAD_BYTES >> 10} KB",
+            hint="the cause may be an opening quote that is never closed; look for one there",
         )
     *_, delimiter, header, records = max(candidates, key=lambda each: each[:2])
     rows = [cells for cells, _ in records]
@@ -212,7 +214,7 @@ def find_layout(
     below = [cells for cells in rows[first:] if any(map(str.strip, cells))]
     if is_all and not below:
         raise SourceError(
-            source, "has a header and no rows below it", hint="export it with its orders"
+            source, "there are no rows below the header", hint="export it with its orders"
         )
     header_cells = rows[header.index]
     widths = [len(cells) for cells in below]

@@ -256,7 +256,7 @@ def told_by_words(source: str, cells: Sequence[bytes]) -> Encoding:
     samples = "; ".join(f"{readings[text]}: {_excerpt(text)}" for text in shown[:4])
     raise UsageError(
         f"{source}: the text is not UTF-8, and its encoding is not certain ({samples})",
-        hint="name the encoding that reads right, for example --encoding "
+        hint="choose the encoding that reads correctly, for example --encoding "
         + (readings[shown[0]] if shown else "windows-1252"),
     )
 

@@ -60,26 +60,28 @@ def sha256_of(path: Path) -> str:
 def unreadable(path: Path, error: OSError) -> SourceError:
     """What to tell a person whose file the system does not let us read."""
     if isinstance(error, PermissionError):
-        return SourceError(path, "may not be read", hint="check the permissions of the file")
+        return SourceError(
+            path, "cannot be read: permission denied", hint="check the permissions of the file"
+        )
     return SourceError(path, f"cannot be read ({error.strerror or error})")
 
 
 def _stands_for(given: Path) -> list[Path]:
     if remote := _URL.match(str(given)):
         raise UsageError(
-            f"{remote[1]}://{str(given)[remote.end() :]}: an export is a file on this machine, not"
-            " an address",
+            f"{remote[1]}://{str(given)[remote.end() :]}: an export has to be a file on this"
+            " machine, not an address",
             hint="download it first, then name the file",
         )
     if str(given) == "-":
         raise UsageError(
-            "-: an export is a file; it is read twice, so standard input cannot be used",
+            "-: standard input cannot be used, because an export is read twice",
             hint="save it to a file first, then name the file",
         )
     try:
         if given.is_dir() and has_job(given):
             raise UsageError(
-                f"{given}: is a job folder, not an export",
+                f"{given}: this is a job folder, not an export",
                 hint=f"continue the job with 'backfill run --job {given}', or name an export",
             )
         if given.is_dir():
@@ -95,12 +97,12 @@ def _stands_for(given: Path) -> list[Path]:
             return [given]
     except PermissionError as error:
         raise SourceError(
-            given, "may not be read", hint="check the permissions of the folder"
+            given, "cannot be read: permission denied", hint="check the permissions of the folder"
         ) from error
     except (OSError, ValueError) as error:  # a name too long, or with a NUL in it
-        raise UsageError(f"{given}: cannot be a file ({error})") from error
+        raise UsageError(f"{given}: not a valid path ({error})") from error
     if not has_magic(str(given)):
-        raise UsageError(f"{given}: no such file", hint="check the path for typing errors")
+        raise UsageError(f"{given}: no such file", hint="check the spelling of the path")
     matches = (Path(match) for match in glob(str(given), recursive=True))
     found = sorted(path for path in matches if path.is_file() and not _is_aside(path))
     if not found:

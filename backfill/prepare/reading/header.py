@@ -82,7 +82,7 @@ def require_no_data_above(source: str, rows: Sequence[Sequence[str]], header: He
     for index in range(header.index):
         if _is_data(rows[index], beside=rows[header.index]):
             raise UsageError(
-                f"{source}: row {index + 1} looks like data, but stands above row "
+                f"{source}: row {index + 1} looks like data, but is above row "
                 f"{header.index + 1}, which looks like the header",
                 hint="name the row of the header with --header-row N; the rows above it are "
                 "left out",
@@ -215,8 +215,8 @@ def _is_another(names: Sequence[str], own: Sequence[str]) -> bool:
 def _another_header(source: str, row: int, cells: Sequence[str]) -> SourceError:
     return SourceError(
         source,
-        f"row {row} is another header ({_shown(cells)}): the rows below it have other columns",
-        hint=f"save the rows from {row} on as a file of their own, and give both",
+        f"row {row} is a second header ({_shown(cells)}), with different columns below it",
+        hint=f"save the rows from {row} on as a separate file, and give both files",
     )
 
 

@@ -49,7 +49,9 @@ class Origin:
             if "encrypted" not in str(error):
                 raise
             raise SourceError(
-                self.path, "is protected by a password", hint="unpack it and give the file inside"
+                self.path,
+                "the file is protected by a password",
+                hint="unpack it, and give the file inside",
             ) from error
 
     def damaged(self, why: str) -> SourceError:
@@ -58,6 +60,6 @@ class Origin:
             return SourceError(self.path, f"cannot be read ({why})")
         return SourceError(
             self.path,
-            f"is cut off or damaged, and cannot be unpacked ({why})",
+            f"the file is cut off or damaged, and cannot be unpacked ({why})",
             hint="download or copy the file again",
         )

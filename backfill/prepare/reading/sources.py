@@ -133,7 +133,7 @@ def _kind_of_zip(path: Path) -> _Kind:
         ("Index/Document.iwa", "an Apple Numbers file"),
     ):
         if member in names:
-            raise SourceError(path, f"is {what}, not an export", hint=_AS_TABLE)
+            raise SourceError(path, f"this is {what}, not an export", hint=_AS_TABLE)
     return _Kind(is_archive=True)
 
 
@@ -144,7 +144,7 @@ def _members(path: Path) -> list[str]:
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise SourceError(
             path,
-            f"is cut off or damaged, and cannot be unpacked ({error})",
+            f"the file is cut off or damaged, and cannot be unpacked ({error})",
             hint="download or copy the file again",
         ) from error
 
@@ -157,7 +157,9 @@ def _require_unlocked(path: Path) -> None:
         raise unreadable(path, error) from error
     if _ENCRYPTED_PACKAGE in content:
         raise SourceError(
-            path, "is protected by a password", hint="save a copy of it without the password"
+            path,
+            "the file is protected by a password",
+            hint="save a copy of it without the password",
         )
 
 
@@ -166,23 +168,25 @@ def _require_text(origin: Origin, source: str) -> None:
     start, text = beginning(origin)
     for magic, what in _NOT_TABLES:
         if start.startswith(magic):
-            raise SourceError(source, f"is {what}, not an export", hint=_AS_TABLE)
+            raise SourceError(source, f"this is {what}, not an export", hint=_AS_TABLE)
     if start[257:262] == b"ustar" or start.startswith((b"PK\x03\x04", _OLE)):
         raise SourceError(
-            source, "holds other files or a workbook", hint="unpack it and give what is inside"
+            source,
+            "the file contains other files or a workbook",
+            hint="unpack it, and give what is inside",
         )
     first = text.lstrip()[:100].lower()
     if first.startswith(("<!doctype", "<html", "<table", "<head", "<?xml", "<meta")):
         raise SourceError(
             source,
-            "is a web page or XML, not a table, whatever its name says",
+            "this is a web page or XML, not a table, despite its name",
             hint="open it in a spreadsheet and save it as .xlsx or CSV",
         )
     if first.startswith(("{", "[{")):
-        raise SourceError(source, "is JSON, not a table", hint=_AS_TABLE)
+        raise SourceError(source, "this is JSON, not a table", hint=_AS_TABLE)
     written = len(text) - text.count("\0")
     if len(_CONTROL.findall(text)) > max(4, written // 50) or 10 * written < len(text):
-        raise SourceError(source, "is neither text nor a workbook", hint=_AS_TABLE)
+        raise SourceError(source, "this is neither text nor a workbook", hint=_AS_TABLE)
 
 
 def _open_archive(
@@ -193,7 +197,7 @@ def _open_archive(
     wanted = [name for name in files if _is_export(name)]
     if not wanted:
         raise SourceError(
-            path, "has no export in it", hint=f"looked for {', '.join(sorted(READABLE))}"
+            path, "the archive contains no export", hint=f"looked for {', '.join(sorted(READABLE))}"
         )
     skipped = tuple(name for name in files if name not in wanted)
     readers: list[SourceReader] = []

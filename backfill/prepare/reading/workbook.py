@@ -335,13 +335,13 @@ def _nothing_found(
 ) -> BackfillError:
     if header_row is not None:
         return UsageError(
-            f"{path}: --header-row {header_row}: no sheet has a header there and rows below it",
-            hint="rows count from 1, blank ones and titles too",
+            f"{path}: --header-row {header_row}: no sheet has a header in that row",
+            hint="rows are counted from 1, including blank rows and titles",
         )
     also = f"; hidden sheets were not looked at: {', '.join(hidden)}" if hidden else ""
     return SourceError(
         path if sheet is None else f"{path} [{sheet}]",
-        f"has no row below a header{'' if sheet else also}",
+        f"no rows below a header{'' if sheet else also}",
         hint="export it with its orders, or name another sheet with --sheet",
     )
 
@@ -356,10 +356,12 @@ def _refused(path: Path, error: BaseException) -> BaseException:
     reason = (str(error) or "no reason was given").splitlines()[0]
     if "password" in reason.lower():
         return SourceError(
-            path, "is protected by a password", hint="save a copy of it without the password"
+            path,
+            "the file is protected by a password",
+            hint="save a copy of it without the password",
         )
     return SourceError(
         path,
-        f"is cut off or damaged, and cannot be read as a workbook ({reason})",
+        f"the file is cut off or damaged, and cannot be read as a workbook ({reason})",
         hint="download it again, or open it in a spreadsheet and save it as .xlsx or CSV",
     )

@@ -561,11 +561,11 @@ def severities(chosen: Sequence[tuple[str, Severity]]) -> dict[str, Severity]:
     for id, severity in chosen:
         if id not in rules:
             raise UsageError(
-                f"severity: there is no rule {id!r}",
-                hint="backfill validate --list-rules prints them all",
+                f"[rules]: there is no rule {id!r}",
+                hint="'backfill validate --list-rules' lists them",
             )
         if rules[id].skips or (rules[id].fixed_severity and severity != rules[id].severity):
-            raise UsageError(f"severity: the severity of the rule {id!r} cannot be changed")
+            raise UsageError(f"[rules]: the severity of {id!r} cannot be changed")
         known[id] = severity
     return known
 

@@ -66,15 +66,15 @@ def test_one_account_for_all_goes_before_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("affiliate,connect_id\nann,A1\nann,A2\n", "row 3 names an affiliate a second time"),
+        ("affiliate,connect_id\nann,A1\nann,A2\n", "row 3 repeats an affiliate"),
         ("affiliate,connect_id\n,A1\n", "row 2 has no affiliate"),
         ("affiliate,connect_id,user_id\nann,A1,7\n", "row 2 has both"),
-        ("affiliate,connect_id\nann,\n", "row 2 is connected, and has neither"),
+        ("affiliate,connect_id\nann,\n", "row 2 is connected, but has neither"),
         ("affiliate,connect_id,connected\nann,A1,perhaps\n", "row 2 has a value for connected"),
         ("name,connect_id\nann,A1\n", "needs the columns affiliate"),
         ("affiliate,connect_id\nann,A1,x\nbea,A2\n", "row 2 does not have as many cells"),
         ("", "is empty"),
-        ("affiliate,connect_id\n", "has a header and no rows"),
+        ("affiliate,connect_id\n", "no rows below the header"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_one_line(tmp_path: Path, text: str, says: str) -> None:

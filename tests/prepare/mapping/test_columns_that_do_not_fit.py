@@ -72,7 +72,7 @@ def test_two_columns_of_one_name(tmp_path: Path) -> None:
         ["E-1", "2022-01-13", "Ann", "Lamp", "20.00", "20.00", "20.00"],
         ["E-2", "2022-01-14", "Bob", "Lamp", "20.00", "20.00", "23.00"],
     )
-    with pytest.raises(MappingError, match=r"2 columns are called 'total', .* row 3") as refused:
+    with pytest.raises(MappingError, match=r"2 columns are named 'total', .* row 3") as refused:
         prepared(export)
     assert str(refused.value.hint).endswith("--map total=total or --map 'total=total (2)'")
     for chosen, cents in (("total", 2000), ("total (2)", 2300)):

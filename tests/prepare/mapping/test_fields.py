@@ -158,7 +158,7 @@ def test_map_over_a_platform() -> None:
         (("profile_name", "Nikc"), "no column 'Nikc'", "did you mean 'nick'?"),
         (("profile_name", "{nick} {Surname}"), "no column 'Surname'", "the columns are"),
         (("profile_name", "nick|nope"), "no column 'nope'", "the columns are"),
-        (("profile_name", "{nick"), "do not pair up", "template"),
+        (("profile_name", "{nick"), "unbalanced braces", "template"),
         (("profile_name", "SHARED-NAME"), "could be any of", "exactly"),
     ],
 )

@@ -464,6 +464,6 @@ def test_another_header_further_down(write: Write, second: str) -> None:
     """Rows below a header with other columns are never read by the first one."""
     cells = second.split(",")
     path = write(PLAIN + second + "\n" + ",".join("x" for _ in cells) + "\n")
-    with pytest.raises(SourceError, match=r"row 4 is another header \(") as caught:
+    with pytest.raises(SourceError, match=r"row 4 is a second header \(") as caught:
         read_all(open_one(path, knows_orders))
     assert "rows from 4 on" in (caught.value.hint or "")

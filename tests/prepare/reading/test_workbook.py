@@ -258,7 +258,7 @@ def test_a_sheet_that_is_not_there(book: Path) -> None:
 
 @pytest.mark.parametrize("sheet", ["Empty", "Only a header"])
 def test_a_sheet_without_rows(book: Path, sheet: str) -> None:
-    with pytest.raises(SourceError, match="has no row below a header"):
+    with pytest.raises(SourceError, match="no rows below a header"):
         open_all(book, sheet)
 
 
