@@ -86,7 +86,9 @@ RUN = "run orders.csv --connect-id A1"
 
 TROUBLES = [
     # the export
-    trouble("validate orders.xlsx", 1, "orders.xlsx: is cut off", arrange=_truncated_workbook),
+    trouble(
+        "validate orders.xlsx", 1, "orders.xlsx: the file is cut off", arrange=_truncated_workbook
+    ),
     trouble("validate orders.xlsx", 1, "protected by a password", arrange=_locked_workbook),
     trouble("validate more.csv", 2, "more.csv: no such file"),
     trouble("validate 'more*.csv'", 2, "more*.csv: no file matches"),
@@ -95,20 +97,24 @@ TROUBLES = [
     trouble("validate orders.csv", 1, "no rows below", arrange=lambda: _orders(HEADER)),
     trouble("validate orders.csv", 2, "is mapped to", arrange=lambda: _orders("a,b\n1,2\n")),
     trouble("validate", 2, "no export was given"),
-    trouble("validate s3://bucket/orders.csv", 2, "s3://bucket/orders.csv: an export is a file"),
+    trouble(
+        "validate s3://bucket/orders.csv", 2, "s3://bucket/orders.csv: an export has to be a file"
+    ),
     trouble("validate -", 2, "standard input cannot be used"),
     trouble("validate orders.csv", 2, "nothing says which account", arrange=_with_affiliates),
     trouble("validate .", 2, "affiliates.csv: no known platform", arrange=_beside_affiliates),
     trouble("validate orders.backfill", 2, "is a job folder, not an export", arrange=_job),
     trouble("inspect", 2, "no export was given"),
     trouble("inspect more.csv", 2, "more.csv: no such file"),
-    trouble("inspect orders.csv --write-mapping orders.csv", 2, "orders.csv: already exists"),
+    trouble(
+        "inspect orders.csv --write-mapping orders.csv", 2, "orders.csv: the file already exists"
+    ),
     trouble("inspect orders.csv --write-mapping x/m.toml", 2, "x: there is no such folder"),
     # how to read it
     trouble("validate orders.csv --map totl=Sum", 2, "no field 'totl'"),
     trouble("validate orders.csv --map total=Sum", 2, "'Sum'"),
-    trouble("validate orders.csv --map =Sum", 2, "--map: '=Sum' does not say FIELD=SPEC"),
-    trouble("validate orders.csv --map total", 2, "--map: 'total' does not say FIELD=SPEC"),
+    trouble("validate orders.csv --map =Sum", 2, "--map: '=Sum' is not FIELD=SPEC"),
+    trouble("validate orders.csv --map total", 2, "--map: 'total' is not FIELD=SPEC"),
     trouble("validate orders.csv --mapping m.toml", 2, "m.toml: there is no such file"),
     trouble("validate orders.csv --affiliates a.csv", 2, "a.csv: there is no such file"),
     trouble("validate orders.csv --items i.csv", 2, "i.csv: there is no such file"),

@@ -208,7 +208,7 @@ def test_a_shout_that_cannot_look_up_is_not_trusted(
     """In doubt is settled by lookups, so the canary proves that they tell the truth."""
     sandbox.set_faults({"fault": [{"kind": "error_before_commit", "status": 404, "on": ["get"]}]})
     job = make_job(tmp_path, 50)
-    with pytest.raises(SafetyStop, match="looking it up fails: not found"):
+    with pytest.raises(SafetyStop, match="cannot be looked up: not found"):
         deliver(job, sandbox)
     assert creates(sandbox) == 1
 

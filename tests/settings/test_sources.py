@@ -159,7 +159,7 @@ def test_an_account_of_a_nearer_place_wins() -> None:
         ("timezone", "America/Dever", "did you mean America/Denver?"),
         ("timezone", "../../etc/passwd", "not the name of a time zone"),
         ("timezone", "America", "not the name of a time zone"),
-        ("date_order", "ddmmyy", "none of mdy, dmy, ymd"),
+        ("date_order", "ddmmyy", "not one of mdy, dmy, ymd"),
         ("currency", "US", "three-letter"),
         ("region", "UK", "two-letter"),
         ("connect_id", "A1\r\nX-Evil: 1", "printable ASCII"),
@@ -209,7 +209,7 @@ def test_bad_api_values(name: str, value: str, says: str) -> None:
         ("limit", "-3", "from 1"),
         ("max_rejected", "101", "at most 100"),
         ("max_rejected", "-1", "at least 0"),
-        ("progress", "loud", "none of auto, bar, plain, json, none"),
+        ("progress", "loud", "not one of auto, bar, plain, json, none"),
     ],
 )
 def test_bad_run_values(name: str, value: str, says: str) -> None:
@@ -313,7 +313,7 @@ def test_a_credential_in_an_open_file_is_warned_of(mode: int, warned: bool) -> N
         ("yes = true\n", "cannot be set in the settings file"),
         ("timezone = [1]\n", "must be a single value"),
         ("timezone = \n", "is not valid TOML"),
-        ('[rules]\nnaive_time = "fatal"\n', "none of error, warning"),
+        ('[rules]\nnaive_time = "fatal"\n', "not one of error, warning"),
     ],
 )
 def test_bad_files(toml: str, says: str) -> None:

@@ -72,7 +72,7 @@ def test_one_account_for_all_goes_before_everything(tmp_path: Path) -> None:
         ("affiliate,connect_id\nann,\n", "row 2 is connected, but has neither"),
         ("affiliate,connect_id,connected\nann,A1,perhaps\n", "row 2 has a value for connected"),
         ("name,connect_id\nann,A1\n", "needs the columns affiliate"),
-        ("affiliate,connect_id\nann,A1,x\nbea,A2\n", "row 2 does not have as many cells"),
+        ("affiliate,connect_id\nann,A1,x\nbea,A2\n", "row 2 has more or fewer cells"),
         ("", "is empty"),
         ("affiliate,connect_id\n", "no rows below the header"),
     ],
