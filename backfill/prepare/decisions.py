@@ -326,7 +326,7 @@ def _time_zone(sources: Sequence[ReadSource], settings: ImportSettings) -> Itera
             source,
             "time zone",
             "the zone named on the row",
-            SettledBy.PLATFORM,
+            source.mapping.settled_by.get(fields.ZONE, SettledBy.PLATFORM),
             column=source.mapping.column_of(fields.ZONE),
             override="--map zone=",
         )

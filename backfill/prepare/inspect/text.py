@@ -215,7 +215,8 @@ def _decided(decision: Decision) -> str:
         decision.counts,
         f"as in {evidence.example!r}" if evidence.example else None,
     ]
-    by = _SETTLED_BY[decision.settled_by] + "".join(f"; {each}" for each in why if each)
+    is_guess = evidence.note is not None and evidence.note.startswith("a guess")
+    by = "; ".join(filter(None, [None if is_guess else _SETTLED_BY[decision.settled_by], *why]))
     otherwise = (
         f" [{decision.override}]"
         if decision.override and decision.settled_by is SettledBy.DEFAULT

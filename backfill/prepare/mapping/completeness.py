@@ -56,6 +56,8 @@ def incomplete(
         problems.append(f"this looks like {near.title}, but lacks required columns: {missing}")
     elif format.name != formats.UNKNOWN and lacking:
         problems.append(f"this looks like {format.title}, but columns are missing")
+    elif format.name not in (formats.UNKNOWN, formats.GENERIC):
+        problems.append(f"this looks like {format.title}, but some columns have other names")
     elif lacking:
         problems.append(f"no known platform has the columns {quoted(columns, most=12)}")
     if lacking:

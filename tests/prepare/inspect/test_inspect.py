@@ -117,7 +117,7 @@ def test_what_is_decided_is_shown_with_its_evidence(tmp_path: Path) -> None:
     )
     assert f"charge (freight): in the total, added (proved; {equation}; all 4 agree)" in shown
     assert "time zone: UTC (assumed) [--timezone NAME]" in shown
-    assert f"field (sum): total (assumed; a guess: {equation} holds for 4 of 4)" in shown
+    assert f"field (sum): total (a guess: {equation} holds for 4 of 4)" in shown
 
 
 def test_a_contradicted_mapping_is_shown(tmp_path: Path) -> None:

@@ -96,8 +96,11 @@ def test_columns_that_a_platform_calls_otherwise(tmp_path: Path) -> None:
         f"{header}\nW-1,2022-01-13,Ann,Lamp,20.00,3,64.50\nW-2,2022-01-13,Bob,Bulb,2.50,1,7.00\n",
         encoding="utf-8",
     )
-    with pytest.raises(MappingError, match=r"total \(Order Total\), item_quantity \(Item Quantit"):
+    with pytest.raises(
+        MappingError, match=r"looks like WooCommerce.*some columns have other names"
+    ) as asked:
         prepared(path)
+    assert "total (Order Total), item_quantity (Item Quantity)" in str(asked.value)
     found = prepared(path, accept_guesses=True)
     assert found.formats == ["woocommerce_advanced"]
     assert found.lines("W-1") == [("Lamp", 3, 6000)]
