@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from backfill import open_job
 from backfill.checkpoint import Checkpoint
 from backfill.checkpoint.books import export_cents, require_balance
+from backfill.cli import main
 from backfill.errors import BooksDoNotBalance
 from backfill.job_folder.files import CHECKPOINT, INCOMING
 from backfill.prepare import books, pipeline
@@ -90,6 +92,30 @@ def test_a_batch_that_loses_a_row_is_noticed(
         prepare(tmp_path, export(tmp_path))
     assert not (tmp_path / "job" / CHECKPOINT).exists()
     assert not (tmp_path / "job" / INCOMING).exists()
+
+
+def test_nothing_is_sent_where_a_row_got_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command ends with the row and opens no connection."""
+    sound = pipeline._batches
+
+    def losing(*args: object) -> Iterator[pa.Table]:
+        for batch in sound(*args):  # type: ignore[arg-type]
+            yield batch.slice(1)
+
+    monkeypatch.setattr(pipeline, "_batches", losing)
+    with socket.create_server(("127.0.0.1", 0)) as shout:
+        shout.setblocking(False)
+        address = f"http://127.0.0.1:{shout.getsockname()[1]}"
+        command = ["run", str(export(tmp_path)), "--connect-id", "A1", "--api-url", address]
+        assert main([*command, "--job", str(tmp_path / "job"), "--progress", "none"]) == 1
+        with pytest.raises(BlockingIOError):
+            shout.accept()
+    said = capsys.readouterr().err
+    assert (
+        "the books do not balance: row 2 was read but is neither in an order nor in a list" in said
+    )
 
 
 def test_an_order_whose_total_changes_is_noticed(

@@ -494,6 +494,57 @@ def test_woocommerce_with_all_items_packed_in_cells(tmp_path: Path) -> None:
     assert found.lines("1032") == [("S1", 1, 500), ("Pot", 1, 300)]
 
 
+def test_items_as_json(tmp_path: Path) -> None:
+    """Read by the names of the platform's parts; what lacks one of them is named."""
+    header = (
+        "order_number",
+        "order_date",
+        "status",
+        "order_total",
+        "billing_first_name",
+        "line_items",
+    )
+    cells = [
+        '[{"name": "Tea; name:x|y", "quantity": 2, "total": "4.00"},'
+        ' {"name": "Cup", "sku": null, "quantity": 1, "total": 6.50}]',
+        '[{"title": "Tea", "quantity": 2, "total": "4.00"}]',
+        '[{"name": "Tea", "quantity": 2, "total": "4.00"',
+        '{"name": "Pot", "quantity": 1, "total": "9.00"}',
+        '[["Tea", 2, "4.00"]]',
+        "name:Tea|quantity:2|total:4.00;name:Cup|quantity:1|total:6.50",
+    ]
+    rows = [
+        [str(number), "2021-04-09", "completed", total, "Ann", cell]
+        for number, (cell, total) in enumerate(
+            zip(cells, ["10.50", "4.00", "4.00", "9.00", "4.00", "10.50"], strict=True), 1
+        )
+    ]
+    found = prepared(written(tmp_path / "a.csv", *rows, header=header))
+    assert found.rejected == dict.fromkeys(["2", "3", "5"], "unread_items")
+    assert found.lines("1") == [("Tea; name:x|y", 2, 400), ("Cup", 1, 650)]
+    assert found.lines("4") == [("Pot", 1, 900)]
+    assert found.lines("6") == [("Tea", 2, 400), ("Cup", 1, 650)]
+
+
+def test_items_as_json_by_a_mapping(tmp_path: Path) -> None:
+    """A mapping file names the keys that a shop's own JSON has."""
+    mapping = tmp_path / "shop.toml"
+    mapping.write_text(
+        '[fields]\nreference_id = "Order"\ncreated_at = "Date"\nprofile_name = "Buyer"\n'
+        '[packed]\ncolumns = ["Items"]\n'
+        '[packed.fields]\nitem_name = "title"\nitem_quantity = "qty"\nitem_each_price = "price"\n'
+    )
+    items = '[{"title": "Tea", "qty": 3, "price": 1.25}, {"title": "Cup", "qty": 1, "price": 2}]'
+    export = written(
+        tmp_path / "a.csv",
+        ["1", "2021-04-09", "Ann", items],
+        header=("Order", "Date", "Buyer", "Items"),
+    )
+    found = prepared(export, mapping=mapping)
+    assert found.lines("1") == [("Tea", 3, 375), ("Cup", 1, 200)]
+    assert found.bodies["1"]["total_cents"] == 575
+
+
 def test_bigcommerce_with_all_items_in_one_cell(tmp_path: Path) -> None:
     """With a name or without, when the stock number stands in."""
     found = platform(

@@ -105,7 +105,7 @@ def test_false_is_a_blank(tmp_path: Path, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ['[{"name": "Lamp", "quantity": 2, "total": "40.00"}]', "Lamp x 2"]
+    "cell", ['[{"product": "Lamp", "count": 2, "sum": "40.00"}]', "Lamp x 2"]
 )
 def test_line_items_in_another_form(tmp_path: Path, cell: str) -> None:
     """Packed items that cannot be taken apart reject their order, and the cell is what is named."""
