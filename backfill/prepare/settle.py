@@ -14,6 +14,7 @@ from backfill.prepare.column_styles import (
     number_style,
 )
 from backfill.prepare.drafting.by_source import Reading
+from backfill.prepare.gathering import Gathered
 from backfill.prepare.mapping import fields
 from backfill.prepare.survey import Surveyed
 from backfill.settings import DateOrder, ImportSettings
@@ -29,24 +30,20 @@ ORDER_WORDS: Mapping[DateOrder, str] = {
 def readings(surveyed: Sequence[Surveyed], settings: ImportSettings) -> list[Reading]:
     """The style of each source's columns.
 
-    A column that proves nothing by itself follows the same column of the other sources of its
-    format, and then its source's other columns of the same kind as far as they can prove it.
-
     :raises UsageError: a column can be read two ways; the message names the option that settles it.
     :raises MappingError: a header says cents, and its amounts have decimals.
     """
+    borrow_proofs(surveyed, settings)
     result = []
     for one in surveyed:
-        series = [other for other in surveyed if other.mapping.format == one.mapping.format]
         contradiction = contradicted_cents(one.numbers, one.mapping, one.table.source)
         if contradiction is not None:
             raise contradiction
-        one.numbers = {name: _enough(one, name, series, settings) for name in one.numbers}
         result.append(
             Reading(
                 label=one.table.source,
                 mapping=one.mapping,
-                times={name: _time_style(one, name, series, settings) for name in one.times},
+                times={name: _time_style(one, name, settings) for name in one.times},
                 numbers={name: _number_style(one, name, settings) for name in one.numbers},
                 currencies=header_currencies(one.mapping),
             )
@@ -54,11 +51,27 @@ def readings(surveyed: Sequence[Surveyed], settings: ImportSettings) -> list[Rea
     return result
 
 
+def borrow_proofs(found: Sequence[Gathered], settings: ImportSettings) -> None:
+    """Let a column that proves nothing by itself follow others.
+
+    First the same column of the other sources of its format, then its source's other columns of
+    the same kind, as far as they can prove it.
+    """
+    enough = []
+    for one in found:
+        series = [other for other in found if other.mapping.format == one.mapping.format]
+        numbers = {name: _enough_numbers(one, name, series, settings) for name in one.numbers}
+        times = {name: _enough_times(one, name, series, settings) for name in one.times}
+        enough.append((one, numbers, times))
+    for one, numbers, times in enough:
+        one.numbers, one.times = numbers, times
+
+
 # --- numbers --------------------------------------------------------------------------------
 
 
-def _enough(
-    one: Surveyed, name: str, series: Sequence[Surveyed], settings: ImportSettings
+def _enough_numbers(
+    one: Gathered, name: str, series: Sequence[Gathered], settings: ImportSettings
 ) -> convert.MarkEvidence:
     """The evidence of a column, with that of other columns where it needs them."""
     evidence = one.numbers[name]
@@ -98,21 +111,25 @@ def _number_style(one: Surveyed, name: str, settings: ImportSettings) -> convert
 # --- times ----------------------------------------------------------------------------------
 
 
-def _time_style(
-    one: Surveyed, name: str, series: Sequence[Surveyed], settings: ImportSettings
-) -> convert.TimeStyle:
-    date_order = settings.date_order
+def _enough_times(
+    one: Gathered, name: str, series: Sequence[Gathered], settings: ImportSettings
+) -> convert.TimeEvidence:
+    """The evidence of a column, with that of other columns where it needs them."""
     evidence = one.times[name]
-    style = evidence.settle(date_order)
-    if style.ambiguous:
+    if evidence.settle(settings.date_order).ambiguous:
         for also in one.times.values():
             evidence = evidence | also
-        style = evidence.settle(date_order)
-    if style.ambiguous:
+    if evidence.settle(settings.date_order).ambiguous:
         for other in series:
             if name in other.times:
                 evidence = evidence | other.times[name]
-        style = evidence.settle(date_order)
+    return evidence
+
+
+def _time_style(one: Surveyed, name: str, settings: ImportSettings) -> convert.TimeStyle:
+    date_order = settings.date_order
+    evidence = one.times[name]
+    style = evidence.settle(date_order)
     contradicted = date_order is None and style.conflicting and evidence.undecided is not None
     if style.ambiguous or contradicted:
         example = style.example or evidence.undecided

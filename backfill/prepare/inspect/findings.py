@@ -30,6 +30,7 @@ from backfill.prepare.mapping.completeness import lacks
 from backfill.prepare.mapping.field_names import MUST_BE_DECIDED
 from backfill.prepare.mapping.guess import Guess
 from backfill.prepare.reading.table import SourceTable, to_arrow
+from backfill.prepare.settle import borrow_proofs
 from backfill.prepare.sources import MappedSource, map_sources, open_readers
 from backfill.prepare.validation.statuses import settle as settle_statuses
 from backfill.settings import ImportSettings
@@ -191,6 +192,7 @@ def inspect(settings: ImportSettings) -> Inspection:
         series.read += reader.decisions
     for series, gathering in found.values():
         _settle(series, gathering, settings)
+    borrow_proofs([series for series, _ in found.values()], settings)
     return Inspection(tuple(series for series, _ in found.values()), settings)
 
 

@@ -352,3 +352,13 @@ def test_real_exports(path: str, orders: int) -> None:
     assert max(width_of(line) for line in text.splitlines() if str(EXPORTS) not in line) <= 80
     assert all(len(values) <= 3 for one in found.series for values in one.field_samples.values())
     assert set(fields.FIELDS) >= found.series[0].field_samples.keys()
+
+
+def test_a_mark_that_other_columns_prove_is_not_asked_for(tmp_path: Path) -> None:
+    """Just as the import does not ask; where nothing proves it, the next command says so."""
+    header = "reference_id,created_at,profile_name,item_name,item_price,total\n"
+    export = tmp_path / "orders.csv"
+    export.write_text(f'{header}1,2022-01-13,Ann,Desk,"1,500","1,500.00"\n', encoding="utf-8")
+    assert "--decimal-mark" not in render(inspected(export))
+    export.write_text(f'{header}1,2022-01-13,Ann,Desk,"1,500","1,500"\n', encoding="utf-8")
+    assert "--decimal-mark MARK" in render(inspected(export))
