@@ -354,11 +354,15 @@ def test_real_exports(path: str, orders: int) -> None:
     assert set(fields.FIELDS) >= found.series[0].field_samples.keys()
 
 
-def test_a_mark_that_other_columns_prove_is_not_asked_for(tmp_path: Path) -> None:
+def test_what_other_columns_prove_is_not_asked_for(tmp_path: Path) -> None:
     """Just as the import does not ask; where nothing proves it, the next command says so."""
-    header = "reference_id,created_at,profile_name,item_name,item_price,total\n"
+    header = "reference_id,created_at,paid_at,profile_name,item_name,item_price\n"
     export = tmp_path / "orders.csv"
-    export.write_text(f'{header}1,2022-01-13,Ann,Desk,"1,500","1,500.00"\n', encoding="utf-8")
-    assert "--decimal-mark" not in render(inspected(export))
-    export.write_text(f'{header}1,2022-01-13,Ann,Desk,"1,500","1,500"\n', encoding="utf-8")
-    assert "--decimal-mark MARK" in render(inspected(export))
+    export.write_text(f'{header}1,04/05/2021,04/25/2021,Ann,Desk,"1,500"\n', encoding="utf-8")
+    shown = render(inspected(export))
+    assert "--date-order ORDER" not in shown
+    assert "--decimal-mark MARK" in shown
+    export.write_text(f"{header}1,04/05/2021,04/06/2021,Ann,Desk,1500\n", encoding="utf-8")
+    shown = render(inspected(export))
+    assert "--date-order ORDER" in shown
+    assert "--decimal-mark MARK" not in shown

@@ -104,9 +104,7 @@ def test_false_is_a_blank(tmp_path: Path, word: str) -> None:
     assert not {"profile_name", "shipped_at", "cancelled_at"} & set(body)
 
 
-@pytest.mark.parametrize(
-    "cell", ['[{"product": "Lamp", "count": 2, "sum": "40.00"}]', "Lamp x 2"]
-)
+@pytest.mark.parametrize("cell", ['[{"product": "Lamp", "count": 2, "sum": "40.00"}]', "Lamp x 2"])
 def test_line_items_in_another_form(tmp_path: Path, cell: str) -> None:
     """Packed items that cannot be taken apart reject their order, and the cell is what is named."""
     header = ["order_id", "order_number", "order_date", "status", "order_total", "order_currency"]
