@@ -20,6 +20,7 @@ from backfill.checkpoint import NOT_CREATED, Checkpoint, Source, addresses, as_s
 from backfill.checkpoint.decisions import Decision
 from backfill.job_folder import kept_rows
 from backfill.job_folder.files import CHECKPOINT, has_job
+from backfill.prepare.grouping.keyless import KEYLESS_ROW
 from backfill.prepare.grouping.orders import DUPLICATE_ORDER
 from backfill.prepare.mapping import fields
 from backfill.prepare.reading.table import SourceReader, SourceTable, to_arrow
@@ -41,7 +42,21 @@ class _Fixed:
 
     addresses: set[Address] = field(default_factory=set)
     """where they stood in the exports"""
+    with_keys: set[Address] = field(default_factory=set)
+    """those that have an order key"""
     keys: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Orders:
+    """The orders that fixed rows name or come from."""
+
+    rows: dict[Address, str | None] = field(default_factory=dict)
+    """each of their rows with the order's key"""
+    contradictory: set[str] = field(default_factory=set)
+    """keys of those that are in two exports with different contents"""
+    held_back: set[str] = field(default_factory=set)
+    """keys of those with rows that still have no key and may not belong to them"""
 
 
 def with_kept_rows(
@@ -57,7 +72,8 @@ def with_kept_rows(
     fixed = _look_at(given_back)
     with Checkpoint(folder / CHECKPOINT, readonly=True) as checkpoint:
         known = {source.source: source for source in checkpoint.sources()}
-        keys, contradictory = _rows_of_orders(checkpoint, fixed, known, settings.reference_prefix)
+        orders = _orders(checkpoint, fixed, known, settings.reference_prefix)
+    keys = orders.rows
     here = {source.reader.table.source for source in sources}
     readers = []
     for label in sorted({label for label, _ in keys} - here):
@@ -68,8 +84,13 @@ def with_kept_rows(
     mapped: list[MappedSource] = []
     if readers:
         mapped = [replace(source, kept=True) for source in map_sources(readers, settings)]
+    says_so = any(source.mapping.order_key == "first_row" for source in sources)
     return [
-        replace(_filled(source, keys), contradictory=frozenset(contradictory))
+        replace(
+            _filled(source, keys),
+            contradictory=frozenset(orders.contradictory),
+            held_back=frozenset() if says_so else frozenset(orders.held_back),
+        )
         for source in (*mapped, *sources)
     ]
 
@@ -79,17 +100,21 @@ def _look_at(sources: Sequence[MappedSource]) -> _Fixed:
     for source in sources:
         for frame in source.reader.batches():
             rows = fields.apply(source.mapping, to_arrow(frame))
-            fixed.keys |= set(rows["reference_id"].drop_null().to_pylist())
+            keys = rows["reference_id"].to_pylist()
+            fixed.keys |= set(keys) - {None}
             places = zip(*(rows[name].to_pylist() for name in _PLACE), strict=True)
-            fixed.addresses |= {place for place in places if None not in place}
+            for place, key in zip(places, keys, strict=True):
+                if None not in place:
+                    fixed.addresses.add(place)
+                    if key is not None:
+                        fixed.with_keys.add(place)
     return fixed
 
 
-def _rows_of_orders(
+def _orders(
     checkpoint: Checkpoint, fixed: _Fixed, labels: Mapping[str, Source], prefix: str
-) -> tuple[Keys, set[str]]:
-    """The rows of every order that a fixed row names or comes from, with the order's key; and the
-    keys of those orders that are in two exports with different contents."""
+) -> _Orders:
+    """The orders that a fixed row names or comes from."""
     orders = checkpoint.query(
         "SELECT reference_id, source_file, source_rows, rule, 0 FROM orders"
         f" WHERE state IN ({as_sql(NOT_CREATED)})"
@@ -102,8 +127,8 @@ def _rows_of_orders(
             f" WHERE reference_id IN ({', '.join('?' * len(part))})",
             part,
         ).fetchall()
-    found: dict[Address, str | None] = {}
-    contradictory: set[str] = set()
+    doubtful = _doubtful(checkpoint)
+    found = _Orders()
     for key, source_file, source_rows, rule, named in orders:
         rows = [
             (label, row)
@@ -112,10 +137,24 @@ def _rows_of_orders(
         ]
         if named or not fixed.addresses.isdisjoint(rows):
             own_key = None if key is None else key.removeprefix(prefix)
-            found |= dict.fromkeys(rows, own_key)
+            found.rows |= dict.fromkeys(rows, own_key)
             if own_key is not None and rule == DUPLICATE_ORDER:
-                contradictory.add(own_key)
-    return found, contradictory
+                found.contradictory.add(own_key)
+            if own_key is not None and not doubtful.get(key, set()) <= fixed.with_keys:
+                found.held_back.add(own_key)
+    return found
+
+
+def _doubtful(checkpoint: Checkpoint) -> dict[str, set[Address]]:
+    """By order, its rows without a key that may not belong to it."""
+    found: dict[str, set[Address]] = {}
+    for key, label, row in checkpoint.query(
+        "SELECT reference_id, problems.source_file, row FROM problems"
+        " JOIN orders ON orders.id = order_id WHERE problems.rule = ? AND reference_id NOT NULL",
+        (KEYLESS_ROW,),
+    ):
+        found.setdefault(key, set()).add((label, row))
+    return found
 
 
 def _kept(folder: Path, source: Source, keys: Keys, fixed: _Fixed) -> pa.Table:

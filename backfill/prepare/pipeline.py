@@ -34,7 +34,7 @@ from backfill.prepare.mapping.affiliates import Affiliates
 from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.reading.left_out import blank_rows, ignored_rows
 from backfill.prepare.settle import readings
-from backfill.prepare.sources import open_sources
+from backfill.prepare.sources import MappedSource, open_sources
 from backfill.prepare.survey import Surveyed, survey
 from backfill.prepare.validation.rules import (
     CHARGE_LEFT_OUT,
@@ -103,7 +103,7 @@ def prepare(
                 settings,
                 row_books,
                 status_values,
-                frozenset[str]().union(*(source.contradictory for source in sources)),
+                sources,
             )
 
             def write(validated: Validated) -> None:
@@ -210,15 +210,18 @@ def _drafted(
     settings: ImportSettings,
     books: RowBooks,
     statuses: Sequence[StatusValues],
-    contradictory_before: frozenset[str],
+    sources: Sequence[MappedSource],
 ) -> Iterator[tuple[Draft, Context]]:
     """Rows to orders, and orders to converted columns; a chunk at a time."""
     moment = datetime.now(UTC).replace(microsecond=0)
+    contradictory = frozenset[str]().union(*(source.contradictory for source in sources))
+    held_before = frozenset[str]().union(*(source.held_back for source in sources))
     for orders in whole_orders(batches, plan, folder):
-        taken, copies = take_once(orders, plan, contradictory_before)
+        taken, copies = take_once(orders, plan, contradictory)
         if len(copies.repeated):
             books.copies(orders.rows, taken.rows)
-        context = Context(settings, moment, statuses, *copies, plan.held_back(taken.rows))
+        held_back = np.union1d(plan.held_back(taken.rows), taken.first_rows_of(held_before))
+        context = Context(settings, moment, statuses, *copies, held_back)
         yield draft(taken, read_as, affiliates, settings), context
 
 

@@ -89,6 +89,8 @@ class Table:
     exports: list[Export]
     rows: dict[str, Row] = field(default_factory=dict, repr=False)
     """by number; a copy of a row in a second file has the number of its original"""
+    fixed: bool = False
+    """rows came back fixed"""
 
     def add(self, rows: Sequence[Row]) -> None:
         self.rows |= {row.number: row for row in rows if row.number}

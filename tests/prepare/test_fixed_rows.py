@@ -173,3 +173,26 @@ def test_one_of_two_rows_without_a_key_comes_back(tmp_path: Path) -> None:
     found = orders(job)
     assert found["1"] == ("pending", "2; 2", ["Mug", "Cup"])
     assert found[None][:2] == ("rejected", "5")
+
+
+def test_an_order_stays_held_back_until_its_doubtful_row_has_a_key(tmp_path: Path) -> None:
+    """Giving back another row of the order does not make the doubtful one a line of it."""
+    job = prepare(
+        tmp_path,
+        tmp_path / "orders.csv",
+        f"{HEADER}1,2021-04-05,Jo,Mug,5.00,11.00\n1,,,Cup,6.00,\n,,,Wrap,2.00,\n",
+    )
+    assert orders(job)["1"][:2] == ("rejected", "2-4")
+    prepare(tmp_path, fix(job, row2_total="11.00", row4_reference_id="drop"))
+    assert orders(job)["1"][0] == "rejected"
+
+
+def test_an_order_goes_once_its_doubtful_row_has_a_key(tmp_path: Path) -> None:
+    """The key says where the row belongs."""
+    job = prepare(
+        tmp_path,
+        tmp_path / "orders.csv",
+        f"{HEADER}1,2021-04-05,Jo,Mug,5.00,13.00\n1,,,Cup,6.00,\n,,,Wrap,2.00,\n",
+    )
+    prepare(tmp_path, fix(job, row4_reference_id="1"))
+    assert orders(job)["1"] == ("pending", "2-4", ["Mug", "Cup", "Wrap"])

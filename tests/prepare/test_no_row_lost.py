@@ -198,6 +198,7 @@ def give_back_fixed(draw: Draw, job: Job, table: Table, folder: Path, step: int)
     for cells in chosen:
         row = table.rows[cells[NUMBER]]
         row.cells = dict(row.meant)
+    table.fixed = True
     return True
 
 
@@ -205,7 +206,8 @@ def export_again(draw: Draw, job: Job, table: Table, folder: Path) -> bool:
     """The exports are made again, shorter or longer, and given to the same job."""
     export = draw(st.sampled_from(table.exports))
     kept = list(export.rows)
-    if draw(st.booleans()):
+    # An order that came back fixed stays, whatever becomes of its export.
+    if not table.fixed and draw(st.booleans()):
         keys = sorted({row.key for row in kept if row.key})
         gone = draw(st.sampled_from(keys)) if keys else ""
         export.rows = [row for row in kept if not gone or row.key != gone]

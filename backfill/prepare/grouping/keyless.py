@@ -23,6 +23,8 @@ from backfill.prepare.mapping import fields
 
 Flags = npt.NDArray[np.bool_]
 
+#: The rule that holds an order back together with rows that may not belong to it.
+KEYLESS_ROW = "keyless_row"
 _KEY = "reference_id"
 _OF_AN_ORDER = tuple(
     each for each in (*fields.ORDER_FIELDS, *fields.ACCOUNT_FIELDS) if each != _KEY

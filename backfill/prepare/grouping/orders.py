@@ -60,6 +60,16 @@ class OrderRows:
         """The order's index of each row."""
         return np.repeat(np.arange(self.count), np.diff(self.starts))
 
+    def first_rows_of(self, keys: frozenset[str]) -> Indices:
+        """The first row (index) of each order whose key is among these."""
+        if not keys:
+            return np.empty(0, dtype=np.int64)
+        firsts = self.starts[:-1][np.diff(self.starts) > 0]
+        own = self.column("reference_id").take(pa.array(firsts))
+        found = pc.is_in(own, pa.array(sorted(keys), pa.string()))
+        rows: Indices = firsts[found.to_numpy(zero_copy_only=False)]
+        return rows
+
     @classmethod
     def of(cls, rows: pa.Table, codes: npt.NDArray[np.int32]) -> OrderRows:
         """Put rows with equal codes together, each in its sequence."""
@@ -216,10 +226,7 @@ def take_once(
             else:
                 contradictory.append(order)
                 break
-    if contradictory_before:
-        keys = orders.column("reference_id").take(pa.array(orders.starts[:-1]))
-        again = pc.is_in(keys, pa.array(sorted(contradictory_before), pa.string()))
-        contradictory += np.flatnonzero(again.to_numpy(zero_copy_only=False)).tolist()
+    contradictory += orders.owners[orders.first_rows_of(contradictory_before)].tolist()
     copies = Copies(
         *(np.unique(np.array(each, dtype=np.int64)) for each in (repeated, joined, contradictory))
     )

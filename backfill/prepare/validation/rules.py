@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backfill.errors import UsageError
+from backfill.prepare.grouping.keyless import KEYLESS_ROW
 from backfill.prepare.grouping.orders import DUPLICATE_ORDER
 from backfill.prepare.mapping.packed import UNREAD_ITEMS
 from backfill.prepare.mapping.statuses import Meaning
@@ -82,7 +83,7 @@ RULES: tuple[Rule, ...] = (
         fixed_severity=True,
     ),
     Rule(
-        id="keyless_row",
+        id=KEYLESS_ROW,
         severity="error",
         title="Rows without an order key follow the order and may belong to it",
         remedy='fill in their key, or write order_key = "first_row" in a mapping file if they do',
