@@ -1,12 +1,12 @@
-"""``backfill.log``: what happened in a job, one JSON object a line.
+"""``backfill.log``: what happened in a job, one JSON object per line.
 
 Write to it with the standard library::
 
     logging.getLogger(__name__).info("canary passed", extra={"fields": {"orders": 10}})
 
-What goes in: events, counts, states, HTTP statuses, order keys. What never goes in: bodies and
-answers, for they hold names, phones and addresses. As a second fence every line is searched for
-the secrets of this process, for e-mail addresses and for international phone numbers.
+Log events, counts, states, HTTP statuses and order keys. Never log bodies and answers: they contain
+names, phone numbers and addresses. As a second safeguard, secrets of this process, e-mail addresses
+and international phone numbers are removed from every line.
 """
 
 from __future__ import annotations

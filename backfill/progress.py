@@ -1,7 +1,7 @@
-"""How far the work has come: bars for a terminal, lines for a log, JSON for a program.
+"""Progress: bars for a terminal, lines for a log, JSON for a program.
 
-Everything here goes to stderr, so that stdout carries nothing but the summary. A stderr that was
-closed or a pipe that broke never stops the work: the progress falls silent and the work goes on.
+Everything here goes to stderr, so that stdout carries only the summary. If stderr is closed or
+its pipe breaks, progress stops being shown, and the work continues.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class Stage(Protocol):
     """One piece of the work, such as reading the export or sending the orders."""
 
     def advance(self, n: int = 1) -> None:
-        """Note that ``n`` more units are done."""
+        """Count ``n`` more units as done."""
 
     def show(self, **counts: int | str) -> None:
         """Show counts beside the bar, for instance ``created=12, failed=1``."""
 
 
 class Progress(Protocol):
-    """Where the work tells how far it has come."""
+    """Receives the progress of the work."""
 
     def stage(self, name: str, *, total: int | None, unit: str) -> AbstractContextManager[Stage]:
-        """Begin a piece of work; ``total`` is in ``unit`` and None where it is not known."""
+        """Begin a stage; ``total`` is in ``unit``, or None if it is not known."""
 
     def say(self, line: str) -> None:
-        """Tell the person one line."""
+        """Show the user one line."""
 
 
 def make(
@@ -59,9 +59,9 @@ def make(
     stream: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress:
-    """The progress of the kind asked for, on ``stream`` (stderr where None).
+    """The progress of this kind, on ``stream`` (None: stderr).
 
-    ``auto`` is bars where ``stream`` is a terminal and plain lines where it is not.
+    ``auto`` is bars if ``stream`` is a terminal, else plain lines.
     """
     out = _Output(sys.stderr if stream is None else stream)
     if kind == "auto":
@@ -76,7 +76,7 @@ def make(
 
 
 class _Output:
-    """A stream that goes quiet for good when it cannot be written any more."""
+    """A stream that is given up once it cannot be written."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream  # sys.stderr is None where the process was started without one
@@ -120,7 +120,7 @@ class _Output:
 
 
 class _Silence:
-    """``none``: no word."""
+    """``none``: shows nothing."""
 
     @contextlib.contextmanager
     def stage(self, name: str, *, total: int | None, unit: str) -> Iterator[Stage]:
@@ -139,7 +139,7 @@ class _SilentStage:
 
 
 class _Bars:
-    """``bar``: a tqdm bar a stage, with rate, time left and counts."""
+    """``bar``: a tqdm bar per stage, with rate, time left and counts."""
 
     def __init__(self, out: _Output) -> None:
         self._out = out
@@ -202,7 +202,7 @@ class _BarStage:
 
 
 class _Writer(Protocol):
-    """How a moment of a stage is put into a line."""
+    """Writes the state of a stage as a line."""
 
     def begin(self, at: _Moment) -> None: ...
     def during(self, at: _Moment) -> None: ...
@@ -211,7 +211,7 @@ class _Writer(Protocol):
 
 
 class _Moment:
-    """Where a stage stands."""
+    """The state of a stage."""
 
     def __init__(self, name: str, total: int | None, unit: str) -> None:
         self.name = name
@@ -224,7 +224,7 @@ class _Moment:
 
     @property
     def rate(self) -> float:
-        """Units a second since the beginning; 0 where no time has gone by."""
+        """Units per second since the beginning; 0 before any time has passed."""
         return self.done / self.seconds if self.seconds else 0.0
 
     @property
@@ -284,7 +284,7 @@ class _ReportedStage:
 
 
 class _Plain:
-    """A line as a person reads it in a log; no carriage returns."""
+    """Lines for people to read in a log; no carriage returns."""
 
     def __init__(self, out: _Output) -> None:
         self._out = out
@@ -319,7 +319,7 @@ class _Plain:
 
 
 class _Json:
-    """One JSON object a line: ``event`` is ``begin``, ``progress``, ``end`` or ``say``."""
+    """One JSON object per line: ``event`` is ``begin``, ``progress``, ``end`` or ``say``."""
 
     def __init__(self, out: _Output) -> None:
         self._out = out
@@ -358,7 +358,7 @@ def _amount(n: int | None, unit: str) -> str:
 
 
 def short(rate: float) -> str:
-    """A rate as a person says it: ``1.6M``, ``12k``, ``2,770`` or ``4.2``."""
+    """A rate for people: ``1.6M``, ``12k``, ``2,770`` or ``4.2``."""
     if rate >= 1_000_000:
         return f"{rate / 1_000_000:.1f}M"
     if rate >= 10_000:
@@ -374,7 +374,7 @@ def _counts(counts: dict[str, int | str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``4 s``, ``3 min 7 s``, ``15 min`` or ``2 h 3 min``."""
+    """Seconds for people: ``4 s``, ``3 min 7 s``, ``15 min`` or ``2 h 3 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

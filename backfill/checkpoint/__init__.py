@@ -18,7 +18,7 @@ The write rules. Everything that is promised about "at most once" rests on them:
     of the same body twice is as good as once.
 
 ``journal_mode=WAL`` with ``synchronous=FULL``: each commit is flushed to disk before it returns,
-so rules 2 and 3 hold through a power loss as well, as far as the disk keeps its word.
+so rules 2 and 3 also hold through a power loss, provided that the disk does what it reports.
 (SQLite documentation, "PRAGMA synchronous" and "Write-Ahead Logging".)
 """
 

@@ -1,10 +1,10 @@
-"""How a finished import becomes the job's: whole, and without touching what was sent.
+"""Makes a finished import part of the job, as a whole and without touching what was sent.
 
 By reference id, an incoming order is
 
 - **new**: the job has no such order; it is added;
 - **unchanged**: the same body for the same account, or an order that is on its way already;
-- **replaced**: it was not sent yet (``REPLACEABLE``), and now reads differently;
+- **replaced**: it was not sent yet (``REPLACEABLE``), and its content changed;
 - **changed after it was sent**: listed in ``changes``; what Shout has stays as it is.
 
 An order that was undone takes the new body and stays undone: sending it again is a decision of
@@ -203,7 +203,7 @@ def _find_copies(db: sqlite3.Connection) -> None:
 def _take_out_gone(db: sqlite3.Connection) -> tuple[int, int]:
     """Find the orders whose every source was read again and that are in none of the copies.
 
-    Rows without an order key cannot be followed from one copy to the next, so nobody is told.
+    Rows without an order key cannot be followed from one copy to the next, so they are not listed.
 
     :returns: how many stay as they were sent, and how many left the job.
     """
@@ -238,7 +238,7 @@ def _take_out_gone(db: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _move_to_copies(db: sqlite3.Connection) -> None:
-    """Let unchanged orders stand where the newer copy of their export has them."""
+    """Update where unchanged orders are in the newer copy of their export."""
     db.execute(
         "CREATE TEMP TABLE moved AS SELECT judged.new_id, judged.id"
         " FROM judged JOIN matched USING (new_id)"
@@ -383,7 +383,7 @@ def _take_decisions(db: sqlite3.Connection) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename last through a power loss, where the system lets a folder be flushed."""
+    """Make a rename survive a power loss, where the system can flush a folder."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     with storage_errors(folder):

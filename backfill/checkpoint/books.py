@@ -1,4 +1,4 @@
-"""The money of the export beside the money of the orders, which must always be the same.
+"""Compares the money of the export with that of the orders; the two must always be equal.
 
 What the export is worth is stored when it was read, apart from the orders. It moves only where an
 export does: when a newer one is adopted, or when a change in it was sent to Shout. Whatever else

@@ -1,11 +1,11 @@
 """Arrow columns into a table of SQLite, through ADBC.
 
-Rows that become Python's own objects on their way take three times as long, and hold the
-interpreter meanwhile. ADBC brings an SQLite of its own, which does not know of the locks that
-Python's holds: never have a file open in both at once.
+Inserting rows as Python objects takes three times as long, and holds the interpreter lock. ADBC
+brings its own SQLite, which does not know the locks of Python's SQLite: never open a file in both
+at once.
 
-Only ADBC's lower half is used. Its DB-API answers Ctrl-C in Python's place, and imports half a
-second of Arrow that nobody here needs.
+Only ADBC's low-level API is used. Its DB-API replaces Python's handling of Ctrl-C, and its import
+takes half a second for parts of Arrow that are not needed here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BulkLoad:
             self._execute("BEGIN")
 
     def insert(self, table: str, rows: pa.RecordBatch) -> None:
-        """Add rows to a table, whose columns bear the names of theirs.
+        """Add rows to a table; columns are matched by name.
 
         :raises StorageError: the disk is full.
         """
@@ -58,7 +58,7 @@ class BulkLoad:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; what was not committed is void."""
+        """Close the file; what was not committed is lost."""
         self._connection.close()
         self._database.close()
 
@@ -72,7 +72,7 @@ class BulkLoad:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What ADBC reports is what SQLite said to it."""
+        """Turn ADBC's errors into those of SQLite, which they report."""
         with storage_errors(self._path):
             try:
                 yield

@@ -1,4 +1,4 @@
-"""SQLite as the checkpoint uses it: how a file is opened, and what its errors mean to a person."""
+"""SQLite as the checkpoint uses it: opening a file, and turning its errors into messages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A new import: built apart from the checkpoint, and adopted by it whole.
+"""A new import: built in a file of its own, and adopted by the checkpoint as a whole.
 
-Orders come as Arrow columns and go into SQLite as such. Only ``prepare`` needs this room, so
-nothing of Arrow is imported where a job is merely resumed.
+Orders go into SQLite as Arrow columns. Only ``prepare`` uses this module, so Arrow is not imported
+when a job is only resumed.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Incoming:
         self._expected = books.Export(orders, cents)
 
     def finish(self, meta: dict[str, str]) -> Path:
-        """Close the import; it is on disk, whole, when this returns.
+        """Finish the import; it is completely on disk when this returns.
 
         :raises StorageError: the disk is full; nothing is left of the import.
         :raises BooksDoNotBalance: the orders are not those that were read; likewise.
@@ -123,7 +123,7 @@ class Incoming:
                     db.executescript(INDICES)
                     flushing.result()
                 self._flush()
-        except BaseException:  # what takes up a full disk must not stay there
+        except BaseException:  # leave nothing behind on a full disk
             self.discard()
             raise
         return self.path
@@ -141,7 +141,7 @@ class Incoming:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         db = connect(self.path, readonly=False)
         try:
-            # Threads: what sorts for an index may have the other core.
+            # Threads: sorting for an index can use the other core.
             db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA threads=2;")
             yield db
         finally:

@@ -1,4 +1,4 @@
-"""Where an order stands, as the checkpoint writes it: its sources, and its rows in each of them."""
+"""Where an order comes from, as the checkpoint stores it: its sources, and its rows in each."""
 
 from __future__ import annotations
 

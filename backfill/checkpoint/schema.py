@@ -1,4 +1,4 @@
-"""What stands in a checkpoint: the tables, and a row of each as a type."""
+"""The tables of a checkpoint, and their rows as types."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ PURGED = "purged_at"
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
--- One row a table of an export (a file, or one sheet of a workbook).
+-- One row per table of an export (a file, or one sheet of a workbook).
 CREATE TABLE sources (
     source      TEXT PRIMARY KEY,        -- as orders.source_file names it
     path        TEXT NOT NULL,
@@ -127,10 +127,10 @@ CREATE TABLE decisions (
     override    TEXT                     -- the option that decides otherwise
 );
 
--- Orders that are in Shout and whose export says something else by now: what it says.
+-- What the export now says of orders that are in Shout and have changed in it.
 CREATE TABLE changes (
     order_id       INTEGER PRIMARY KEY,
-    state          TEXT NOT NULL,        -- what validation makes of it by now
+    state          TEXT NOT NULL,        -- the state that validation gives it now
     account_header TEXT,
     account_id     TEXT,
     total_cents    INTEGER,
@@ -145,7 +145,7 @@ CREATE TABLE changes (
 -- Orders that were sent, and whose export was read again and no longer has them.
 CREATE TABLE gone (order_id INTEGER PRIMARY KEY);
 
--- Orders that were not sent, and left the job as their export no longer has them.
+-- Orders that were never sent, and were removed because their export no longer has them.
 CREATE TABLE removed (
     reference_id   TEXT NOT NULL,
     account_id     TEXT,
@@ -161,7 +161,7 @@ CREATE TABLE verified (
     what       TEXT                      -- what differs, in words
 );
 
--- One message an account at most: on disk as sending before it leaves, and never sent twice.
+-- One message per account at most: on disk as sending before it leaves, and never sent twice.
 CREATE TABLE notifications (
     account_header TEXT NOT NULL,
     account_id     TEXT NOT NULL,
@@ -173,11 +173,11 @@ CREATE TABLE notifications (
     PRIMARY KEY (account_header, account_id)
 ) WITHOUT ROWID;
 
--- Source rows that an import brings back fixed; filled only while it is incoming.
+-- Source rows that an import brings back fixed; filled only in an incoming import.
 CREATE TABLE fixed_rows (
     source_file TEXT NOT NULL,
     row         INTEGER NOT NULL,
-    fixed_file  TEXT NOT NULL,           -- where it stands fixed
+    fixed_file  TEXT NOT NULL,           -- where it is now
     fixed_row   INTEGER NOT NULL
 );
 
@@ -215,7 +215,7 @@ ORDER_COLUMNS = (
     "payload",
 )
 
-#: What an export says by now of an order that is in Shout; named as in ``orders``.
+#: What an export now says of an order that is in Shout; named as in ``orders``.
 CHANGE_COLUMNS = (
     "order_id",
     "state",

@@ -1,4 +1,4 @@
-"""The open checkpoint: its transactions, and what every part of the tool reads from it."""
+"""The open checkpoint: transactions, and the queries that all packages share."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The one place that speaks HTTP: requests out, answers in, and nothing interpreted.
+"""The only module that speaks HTTP: it sends requests and returns answers, uninterpreted.
 
 Header names, paths and the percent-encoding of reference ids are those of Shout's public pages
 "Enable Connect Orders & Text Alerts" and "API changelog" (version 20230615). Host and credentials
-are settings, as those pages name none.
+are settings, because those pages give none.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Answer(NamedTuple):
     body: bytes
 
     def retry_after(self) -> float | None:
-        """Seconds that ``Retry-After`` asks for, in either form; None where it is not usable.
+        """Seconds that ``Retry-After`` asks for, in either form; None if it cannot be used.
 
-        A date is held against the answer's own ``Date``, so that a wrong clock here, or one that
-        jumps, does not matter (RFC 9110, section 10.2.3).
+        A date is compared with the answer's own ``Date``, so that a wrong local clock does not
+        matter (RFC 9110, section 10.2.3).
         """
         text = self.headers.get("Retry-After", "").strip()
         if text.isdecimal() and text.isascii():
@@ -58,13 +58,13 @@ class Answer(NamedTuple):
         return seconds if seconds >= 0 else None
 
     def text(self) -> str:
-        """The body for a person: one line, first 500 characters, no secrets, nothing invisible."""
+        """The body for people: one line of at most 500 printable characters, without secrets."""
         text = without_secrets(self.body.decode("utf-8", "replace")).strip()
         shown = text[:_LONGEST_TEXT] + ("…" if len(text) > _LONGEST_TEXT else "")
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
     def is_page(self) -> bool:
-        """Whether it is a web page: no API answers an order with one."""
+        """Whether it is a web page, which no API returns for an order."""
         kind = self.headers.get("Content-Type", "").lower()
         start = self.body[:200].lstrip().lower()
         return "html" in kind or start.startswith((b"<!doctype", b"<html"))
@@ -87,7 +87,7 @@ def _http_date(text: str) -> datetime | None:
 
 
 class NoAnswer(Exception):
-    """A request that ended without an answer, and what that means for an order."""
+    """A request that got no answer, and what that means for its order."""
 
     def __init__(self, exc: BaseException) -> None:
         self.outcome = outcome.of_exception(exc)
@@ -98,9 +98,9 @@ class NoAnswer(Exception):
 
 
 class Api:
-    """Shout, as far as this tool speaks to it. An async context manager.
+    """The part of Shout's API that is used; an async context manager.
 
-    Every method gives an :class:`Answer`, whatever its status, or raises :class:`NoAnswer`.
+    Every method returns an :class:`Answer`, whatever its status, or raises :class:`NoAnswer`.
     """
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -117,10 +117,10 @@ class Api:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            # How many requests are under way is decided in pace, not here.
+            # pace decides how many requests are in flight.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(
-                total=None,  # is up to the deadlines
+                total=None,  # see Deadlines
                 sock_connect=min(_CONNECT_SECONDS, self._seconds),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -175,7 +175,7 @@ class Api:
         return await self._request("POST", self._messages, None, body)
 
     def _at(self, reference_id: str) -> URL:
-        """Where an order is, by the organisation's own id."""
+        """The address of an order, by its reference id."""
         return URL(self._order + quote(reference_id, safe=""), encoded=True)
 
     async def _request(
@@ -186,13 +186,13 @@ class Api:
                 response = await self._session.request(
                     method, url, data=body, headers=headers, allow_redirects=False
                 )
-                # Read to its end, or failed on the way, the answer lets go of its connection.
+                # Once it is read, or has failed, the answer releases its connection.
                 return Answer(response.status, response.headers, await response.read())
         except outcome.CAUGHT as exc:
             raise NoAnswer(exc) from None
 
     def _account(self, header: str, account_id: str) -> CIMultiDict[str]:
-        """What names one account: exactly one of the two account headers."""
+        """The headers that name one account: exactly one of the two."""
         known = self._accounts.get((header, account_id))
         if known is None:
             if header not in ACCOUNT_HEADERS or not account_id:

@@ -1,16 +1,17 @@
-"""When a request may go: the one gate that every request of a run passes.
+"""Decides when a request may be sent; every request of a run passes through it.
 
-It holds together what must not be decided by one worker alone:
+It decides what no single worker may decide alone:
 
-- how many requests are under way at once: a limit that grows while all is well and shrinks on
-  trouble and on rising latency;
-- how many go a second: ``--rate``, and what :mod:`backfill.deliver.rate` learned from refusals;
-- the pause that a ``Retry-After`` asks for, which is a pause for everybody;
-- an outage: after a row of failures one request at a time finds out whether it is over, with
-  exponential backoff and jitter in between, while all others wait;
-- the retry budget: what is sent again may not be more than a share of what succeeds.
+- how many requests are in flight at once: a limit that grows while requests succeed, and shrinks
+  on failures and rising latency;
+- how many are sent per second: ``--rate``, and what :mod:`backfill.deliver.rate` learned from
+  refusals;
+- the pause that a ``Retry-After`` asks for, which applies to all workers;
+- an outage: after several failures in a row, one request at a time probes whether it is over, with
+  exponential backoff and jitter, while all others wait;
+- the retry budget: retries may not exceed a share of the requests that succeed.
 
-Times are in seconds on the event loop's clock, which no change of the computer's clock touches.
+Times are in seconds on the event loop's clock, which is monotonic.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ _FIRST_LIMIT = 10
 _BACK_OFF = 0.7
 _BACK_OFF_LATENCY = 0.8
 _SLOW_AT_LEAST = 0.25
-"""Seconds by which latency must rise before that counts."""
+"""Seconds by which latency must rise before the limit shrinks."""
 _DOWN_AFTER = 8
 """Failures in a row."""
 _PROBE_FIRST, _PROBE_LONGEST = 0.5, 10.0
 _LONG_PAUSE = 10.0
-"""Seconds from which a pause that Shout asks for is told to the person who waits."""
+"""Seconds; a longer pause that Shout asks for is shown to the user."""
 _SHOWN = 120
-"""Characters of an answer that are shown while it may still get better."""
+"""Characters of an answer that are shown while the run still continues."""
 _LATE = 0.01
 """Seconds that a late request may catch up when requests are spaced."""
 _RETRIES_PER_SUCCESS = 0.5
@@ -53,16 +54,16 @@ class Stopped(Exception):
 
 
 class Seen(Enum):
-    """What a request showed of Shout's state."""
+    """What a request tells about Shout's state."""
 
     ALIVE = auto()
     """It answered."""
     TURNED_AWAY = auto()
-    """It answered that there were too many requests."""
+    """It answered with a 429."""
     FAILED = auto()
     """A 5xx, or no answer at all."""
     NOTHING = auto()
-    """It never got as far as the network."""
+    """It never reached the network."""
 
 
 def _log_event(event: str, *, level: int = logging.INFO, **fields: object) -> None:
@@ -79,16 +80,16 @@ class Lane:
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.under_way = 0
         self.failures = 0
-        """In a row; an answer counts only to a request that went after the first of them."""
+        """in a row; an answer ends them only if its request was sent after the first failure"""
         self.failing_since = 0.0
         self.probes = 0
         self.probe_at = 0.0
         self.latency = self.usual_latency = 0.0
-        """Seconds, smoothed; and what they are when all is well."""
+        """seconds, smoothed; and the usual value"""
 
     @property
     def down(self) -> bool:
-        """Whether only one request at a time may find out how things stand."""
+        """Whether only one request at a time may be sent, as a probe."""
         return self.failures >= _DOWN_AFTER
 
 
@@ -105,9 +106,9 @@ class Pace:
         say: Callable[[str], None],
     ) -> None:
         """
-        :param rate: requests a second at most.
+        :param rate: requests per second, at most.
         :param give_up_after: seconds of an outage after which ``halt`` is called.
-        :param say: shows the person a line, so that nobody has to wonder why nothing goes on.
+        :param say: shows the user a line, to explain why nothing is being sent.
         """
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
@@ -133,13 +134,13 @@ class Pace:
 
     @property
     def limit(self) -> int:
-        """How many requests may be under way at once, for now."""
+        """How many requests may be in flight at once, at present."""
         return int(self._limit)
 
-    # --- a request's way through ------------------------------------------------------------
+    # --- the life of a request ---------------------------------------------------------------
 
     def turn_now(self, lane: Lane) -> float | None:
-        """The present time where a request may go at once; None where it has to :meth:`wait`."""
+        """The present time if a request may be sent now; None if it has to :meth:`wait`."""
         now = self._loop.time()
         if lane.waiting or self._closed.is_set() or self._when(lane, now) > now:
             return None
@@ -147,7 +148,7 @@ class Pace:
         return now
 
     async def wait(self, lane: Lane) -> float:
-        """Wait until a request may go; returns the time at which it does.
+        """Wait until a request may be sent; returns that time.
 
         :raises Stopped: nothing more is sent.
         """
@@ -162,10 +163,10 @@ class Pace:
     def done(
         self, lane: Lane, seen: Seen, started: float, retry_after: float | None, why: str = ""
     ) -> None:
-        """A request that got its turn at ``started`` is over.
+        """Note the end of a request that was sent at ``started``.
 
-        :param retry_after: seconds, where Shout named them.
-        :param why: what came instead of a good answer.
+        :param retry_after: seconds, if Shout gave them.
+        :param why: what went wrong, in words.
         """
         now = self._loop.time()
         self.under_way -= 1
@@ -185,7 +186,7 @@ class Pace:
             self._dispatch()
 
     def close(self) -> None:
-        """Nothing more is sent: everybody who waits is told so."""
+        """Send nothing more; requests that wait raise :class:`Stopped`."""
         self._closed.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -196,16 +197,16 @@ class Pace:
             lane.waiting.clear()
 
     def fewer_files(self) -> bool:
-        """No file is left for another connection: make do with those there are.
+        """Lower the limit after no file was left for another connection.
 
-        Returns False where there is none at all.
+        Returns False if no connection is open.
         """
         self._most = max(1.0, min(self._most, self.under_way) - 1)
         self._limit = min(self._limit, self._most)
         return self.under_way > 0
 
     async def may_retry(self) -> None:
-        """Wait until the budget has room for a request that is sent again."""
+        """Wait until the retry budget allows another retry."""
         while True:
             now = self._loop.time()
             earned = (now - self._budget_at) * _RETRIES_A_SECOND
@@ -217,7 +218,7 @@ class Pace:
             await self.sleep((1.0 - self._budget) / _RETRIES_A_SECOND)
 
     async def sleep(self, seconds: float) -> None:
-        """Do nothing for a while.
+        """Wait.
 
         :raises Stopped: nothing more is sent.
         """
@@ -227,7 +228,7 @@ class Pace:
             return
         raise Stopped
 
-    # --- what a request showed --------------------------------------------------------------
+    # --- what a request told ----------------------------------------------------------------
 
     def _all_is_well(self, lane: Lane, now: float, latency: float) -> None:
         self._alive_at = now
@@ -237,7 +238,7 @@ class Pace:
         lane.latency += (latency - lane.latency) * 0.1
         if latency < lane.usual_latency or not lane.usual_latency:
             lane.usual_latency = latency
-        else:  # what is usual may change, slowly
+        else:  # the usual latency may rise, slowly
             lane.usual_latency += (latency - lane.usual_latency) * 0.001
         if lane.latency > 2 * lane.usual_latency + _SLOW_AT_LEAST:
             self._back_off(now, lane.latency, _BACK_OFF_LATENCY)
@@ -248,7 +249,7 @@ class Pace:
         if now - self._alive_at > self._give_up_after:
             return self._give_up("turns everything away (HTTP 429)")
         if started < self._paused_until:
-            return  # it was on its way already when the pause began
+            return  # it was in flight when the pause began
         pause = retry_after if retry_after is not None else random.uniform(0.5, 1.5)  # noqa: S311
         self._pause(now, pause)
         _log_event("rate limited", pause_seconds=pause, requests_at_once=self.limit)
@@ -302,7 +303,7 @@ class Pace:
         self._paused_until = max(self._paused_until, now + seconds)
 
     def _back_off(self, now: float, again_after: float, factor: float) -> None:
-        """Shrink the limit, once for all requests that were under way together."""
+        """Shrink the limit, once for all requests that were in flight together."""
         if now - self._backed_off < max(again_after, 0.1):
             return
         self._backed_off = now

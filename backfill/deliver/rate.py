@@ -1,12 +1,11 @@
 """How many requests a second Shout allows, learned from its refusals.
 
-Nothing is documented about Shout's limits, so they are found out: until the first 429 there is no
-limit of ours, after it requests are spaced. What is learned from a 429 is the rate of answers
-between the last two of them, the pauses included: a server that saves up permits during a pause
-gives exactly that many. The spacing starts a little wider than that and shrinks along a cubic
-curve, flat around the learned rate and steeper the longer nothing is refused (the curve is that of
-CUBIC, RFC 9438, section 4.2): so a limit that was raised, or that was estimated too low, is found
-soon, and one that holds is touched seldom.
+Shout's limits are not documented, so they are learned. Until the first 429, requests are not
+spaced. A 429 teaches the rate of answers since the one before it, including the pause: a server
+that accumulates permits during a pause grants exactly that many. The rate then restarts a little
+below the learned one and grows along a cubic curve (CUBIC, RFC 9438, section 4.2): flat around the
+learned rate, and steeper the longer nothing is refused. So a limit that was raised or estimated too
+low is found soon, and a limit that holds is rarely hit.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from __future__ import annotations
 from collections import deque
 
 _START = 0.96
-"""Of the learned rate: where to go on after a refusal."""
+"""The share of the learned rate to restart at after a refusal."""
 _SHORTEST_CLIMB, _LONGEST_CLIMB = 2.0, 20.0
 """Seconds from there back to the learned rate."""
 _RECENT = 3.0
-"""Seconds of answers that tell the rate on a server that saves up nothing."""
+"""Seconds of recent answers that give the rate of a server that accumulates no permits."""
 _RECENT_SHARE = 0.95
 _LARGEST_DROP = 0.4
-"""Of the present rate: one odd refusal must not undo what was learned over minutes."""
+"""The lowest share of the present rate: one odd refusal must not undo minutes of learning."""
 _SLOWEST = 0.2
-"""Requests a second that are always tried."""
+"""Requests per second; the learned rate never falls below it."""
 
 
 class LearnedRate:
@@ -48,9 +47,9 @@ class LearnedRate:
             recent.popleft()
 
     def refused(self, now: float, pause: float) -> None:
-        """A request was refused for being one too many, and nothing is sent for ``pause``."""
+        """A request was refused with a 429, and nothing is sent for ``pause`` seconds."""
         active = max(now - self._resumed, 1e-3)
-        # Before the first refusal there was no pause that permits were saved up in.
+        # Before the first refusal there was no pause in which permits could accumulate.
         learned = self._answers / (active + (self._pause or pause))
         if active >= 1.0:
             in_time = sum(1 for at in self._recent if at > self._resumed)

@@ -1,10 +1,9 @@
-"""What is in doubt is settled by looking it up, never by sending it again and hoping.
+"""Settles orders in doubt by looking them up; they are never just sent again.
 
-*Not found* is not believed at once: the request of unknown outcome may still be on its way
-through Shout and be committed after the lookup. So a second lookup follows ``settle`` seconds
-after that request ended, and only then may the order be sent again. A server that commits later
-than that, and that also ignores the duplicate header, is the one case left; ``settle`` is a
-setting for that reason.
+*Not found* is not believed at once: Shout may still be processing the request and commit it after
+the lookup. So a second lookup follows ``settle`` seconds after the request ended, and only then may
+the order be sent again. The one case that remains is a server that commits even later and also
+ignores the duplicate header, which is why ``settle`` is a setting.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ _MOST_LOOKUPS = 8
 
 
 class Unanswered(Exception):
-    """A lookup that did not tell whether the order is there."""
+    """A lookup that did not show whether the order exists."""
 
 
 class RefusedLookup(Unanswered):
-    """A lookup that Shout will not answer for this account."""
+    """A lookup that Shout refuses for this account."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.describe())
@@ -50,10 +49,10 @@ class Settler:
         self._loop = asyncio.get_running_loop()
 
     async def find_for_certain(self, claim: Claim, *, asked_at: float = -inf) -> ShownOrder | None:
-        """The order as Shout shows it, or None where it certainly is not there.
+        """The order as Shout shows it, or None if it is certain not to exist.
 
         :param asked_at: the event loop's time when the last request to create it ended.
-        :raises Unanswered: Shout does not tell. :raises Stopped: nothing more is sent.
+        :raises Unanswered: no lookup was answered. :raises Stopped: nothing more is sent.
         """
         shown = await self.find(claim)
         wait = asked_at + self._settle - self._loop.time()
@@ -63,9 +62,9 @@ class Settler:
         return shown
 
     async def find(self, claim: Claim) -> ShownOrder | None:
-        """The order as Shout shows it now, or None; asked again while there is no answer.
+        """The order as Shout shows it now, or None; repeated while there is no answer.
 
-        :raises Unanswered: Shout does not tell. :raises Stopped: nothing more is sent.
+        :raises Unanswered: no lookup was answered. :raises Stopped: nothing more is sent.
         """
         patiently = AsyncRetrying(
             retry=retry_if_exception_type(_TryAgain),
@@ -94,12 +93,12 @@ class Settler:
         raise _TryAgain(answer.describe())
 
     def _enough(self, state: RetryCallState) -> bool:
-        """Whether to ask no more; while Shout is down as a whole, that is not for us to say."""
+        """Whether to stop asking; during an outage, :class:`Pace` decides that."""
         return state.attempt_number >= _MOST_LOOKUPS and not self._pace.lookup.down
 
 
 class _TryAgain(Unanswered):
-    """Another lookup may tell."""
+    """Another lookup may be answered."""
 
 
 def credentials_refused(answer: Answer) -> SafetyStop:

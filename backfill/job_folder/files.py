@@ -21,7 +21,7 @@ LOG = "backfill.log"
 LOCK = "lock"
 ROWS = "rows"
 PARTS = "parts-"
-"""how the names of folders with rows on their way through the disk begin"""
+"""the prefix of folders in which rows are regrouped on disk"""
 DRAFT = ".*.part"
 """a report until it is complete; a crash leaves it behind"""
 
@@ -41,9 +41,9 @@ class JobFile:
 
 FILES: tuple[JobFile, ...] = (
     JobFile(f"{CHECKPOINT}*", "one row per order: body, state, outcome", "checkpoint", False),
-    JobFile(f"{INCOMING}*", "an import that is not finished", "checkpoint", True),
+    JobFile(f"{INCOMING}*", "an unfinished import", "checkpoint", True),
     JobFile(ROWS, "the source rows as they were read", "prepare", True),
-    JobFile(f"{PARTS}*", "rows on their way through the disk", "prepare", True),
+    JobFile(f"{PARTS}*", "rows that are being regrouped on disk", "prepare", True),
     JobFile(REPORT_PAGE, "the report for people", "report", True),
     JobFile(REPORT_JSON, "the report for programs", "report", True),
     JobFile(RESULTS, "one row per order", "report", True),

@@ -1,7 +1,7 @@
-"""The source rows, as they stand, in the job folder: one Arrow file per source.
+"""The source rows in the job folder, unchanged: one Arrow file per source.
 
-The second reading takes them from here, and so do reports that show a row or hand it back to be
-fixed, when the export may be long gone.
+The second reading reads them from here. So do reports that show rows or return them to be fixed,
+when the export may no longer exist.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ RAGGED = "_ragged"
 def file_name(sha256: str, number: int) -> str:
     """Where the rows of a source are kept, relative to the job folder.
 
-    Named by content: the same file again is the same rows, and a changed one leaves them alone.
+    Named by content: the same file has the same name, and a changed file gets another one.
 
     :param sha256: of the source's file, as hex.
-    :param number: tells the sources of one file apart; 0 for the only one.
+    :param number: distinguishes the sources of one file; 0 for the only one.
     """
     suffix = f"-{number}" if number else ""
     return f"{ROWS}/{sha256[:16]}{suffix}.arrow"
@@ -39,7 +39,7 @@ def file_name(sha256: str, number: int) -> str:
 def writing(
     folder: Path, rows_file: str, columns: Sequence[str]
 ) -> Iterator[Callable[[pa.Table], None]]:
-    """Gives a function that takes the batches of one source, in order.
+    """Yields a function that takes the batches of one source, in order.
 
     The file appears only when it is complete: it is written under another name, and a failure
     leaves nothing behind. Readable by its owner only.
@@ -89,7 +89,7 @@ def batches(folder: Path, rows_file: str) -> Iterator[pa.Table]:
 
 def take_rows(folder: Path, rows_file: str, rows: Iterable[int]) -> pa.Table:
     """The source rows with these numbers (as in ``_row``), in the order of the source, each once
-    (or as often as a packed row is there); numbers of no row are passed over.
+    (a packed row as often as it was written); numbers without a row are ignored.
 
     Only the batches that hold one of them are unpacked. Raises as :func:`batches`.
     """
@@ -116,7 +116,7 @@ def _opened(path: Path, only: str | None = None) -> Iterator[pa.ipc.RecordBatchF
 
 @contextmanager
 def _told(path: Path, done: str) -> Iterator[None]:
-    """Turns what Arrow and the system raise into a line for people."""
+    """Turns the errors of Arrow and the system into a message."""
     try:
         yield
     except (OSError, pa.ArrowInvalid) as error:

@@ -38,6 +38,14 @@ class SentOrder:
     """an earlier undo may have asked Shout to delete it"""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """An order that an operation left as it is in Shout."""
+
+    reference_id: str
+    reason: str
+
+
 def from_row(row: Sequence[Any]) -> SentOrder:
     """The order in a row of :data:`COLUMNS`."""
     order, key, header, account, payload, attempts, cents, shout_id, lines, day, undoing = row

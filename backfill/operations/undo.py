@@ -28,7 +28,7 @@ from backfill.deliver.pace import Stopped
 from backfill.deliver.settle import NOT_THERE, Unanswered
 from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, described, run_refused
 from backfill.errors import SafetyStop
-from backfill.operations.sent import SentOrder, differences_from, sent_orders
+from backfill.operations.sent import LeftAlone, SentOrder, differences_from, sent_orders
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings, ShoutOptions
 from backfill.settings.checks import checked, moment
@@ -60,14 +60,6 @@ class UndoPlan(Plan):
     """orders in doubt from an interrupted run, which a run has to settle first"""
 
 
-@dataclass(frozen=True, slots=True)
-class Stays:
-    """An order that was to be deleted and is still in Shout."""
-
-    reference_id: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UndoResult:
     """What an undo did."""
@@ -77,7 +69,7 @@ class UndoResult:
     deleted: int
     found_gone: int
     """how many of those were not in their account any more"""
-    stay: Sequence[Stays]
+    stay: Sequence[LeftAlone]
     """orders that could not be deleted"""
     maybe_not_ours: Sequence[str]
     """reference ids of orders that may have been in Shout before this job, so they stay"""
@@ -219,7 +211,7 @@ class Deletion:
         self.done: Counter[State] = Counter()
         """orders by the state that they came to"""
         self.found_gone = 0
-        self.stay: list[Stays] = []
+        self.stay: list[LeftAlone] = []
 
     @property
     def alone(self) -> bool:
@@ -292,7 +284,7 @@ class Deletion:
             return self._stays(item, f"it could not be looked up ({none})", state)
 
     def _stays(self, item: SentOrder, why: str, state: State = State.CREATED) -> Deleted:
-        self.stay.append(Stays(item.claim.reference_id, why))
+        self.stay.append(LeftAlone(item.claim.reference_id, why))
         return Deleted(item.claim.id, state, why)
 
     async def _settled(self, seconds: float) -> None:

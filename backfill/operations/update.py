@@ -32,7 +32,7 @@ from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, describ
 from backfill.errors import SafetyStop
 from backfill.operations import sent
 from backfill.operations.changed import CHANGES, changed_fields, list_changed
-from backfill.operations.sent import SentOrder
+from backfill.operations.sent import LeftAlone, SentOrder
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
 
@@ -54,14 +54,6 @@ class UpdatePlan(Plan):
     """in how many of them each field changes; the most frequent first"""
 
 
-@dataclass(frozen=True, slots=True)
-class NotUpdated:
-    """An order that was left as it is in Shout."""
-
-    reference_id: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateResult:
     """What an update did."""
@@ -69,7 +61,7 @@ class UpdateResult:
     selected: int
     """orders that were to be updated"""
     updated: int
-    not_updated: Sequence[NotUpdated]
+    not_updated: Sequence[LeftAlone]
     """orders that were looked at, and left"""
     not_updatable: int
     """changed orders that this job did not create, are no longer valid, or changed account"""
@@ -155,7 +147,7 @@ class Update:
         self._updated = 0
         self.total = total
         self.finished = 0
-        self.left: list[NotUpdated] = []
+        self.left: list[LeftAlone] = []
 
     @property
     def alone(self) -> bool:
@@ -238,7 +230,7 @@ class Update:
         return claim.id
 
     def _leave(self, item: Change, why: str) -> None:
-        self.left.append(NotUpdated(item.order.claim.reference_id, why))
+        self.left.append(LeftAlone(item.order.claim.reference_id, why))
 
     def counts(self) -> dict[str, int]:
         """Orders that were updated, and orders that were left."""
