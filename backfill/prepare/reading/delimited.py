@@ -222,7 +222,7 @@ def find_layout(
     short = sum(width < len(header_cells) for width in widths)
     return Layout(
         delimiter=delimiter,
-        header=_as_wide(header_cells, widths),
+        header=_as_wide(header_cells, below),
         header_row=header.index + 1,
         offset=len(head[: records[first - 1][1]].encode()),
         records_above=first,
@@ -300,12 +300,19 @@ def _fit(records: Sequence[Sequence[str]], header: Header, delimiter: str) -> fl
     return (0.1 + agree) * pure * 0.8**above * (1 - 0.9 / len(cells))
 
 
-def _as_wide(header: Sequence[str], widths: Sequence[int]) -> tuple[str, ...]:
+def _as_wide(header: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """The header as wide as more than half of the rows are: with blank cells added, or without
-    those at its end, as a delimiter at the end of the line makes one."""
+    those at its end, as a delimiter at the end of the line makes one.
+
+    A cell with a value beyond the header is no such thing: it has shifted the cells before it, as
+    a decimal comma in no quotes does.
+    """
     named = max((place for place, cell in enumerate(header, 1) if cell.strip()), default=0)
-    usual = sorted(widths)[len(widths) // 2] if widths else 0
-    if 2 * list(widths).count(usual) <= len(widths):
+    widths = sorted(map(len, below))
+    usual = widths[len(widths) // 2] if widths else 0
+    if 2 * widths.count(usual) <= len(widths):
+        return tuple(header)
+    if any(cell.strip() for cells in below for cell in cells[len(header) :]):
         return tuple(header)
     width = max(named, usual)
     return (*header, *[""] * (width - len(header)))[:width]

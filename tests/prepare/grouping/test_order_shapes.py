@@ -393,6 +393,14 @@ def test_a_row_with_a_missing_cell_rejects_its_order_only(tmp_path: Path) -> Non
     assert list(found.bodies) == ["1", "3"]
 
 
+def test_decimal_commas_in_no_quotes_in_every_row(tmp_path: Path) -> None:
+    """Each row has a cell more than the header; 12 is not what the order was worth."""
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{number},2021-04-09,Ann,Tea,12,{number}5\n" for number in range(1, 9))
+    path.write_text(f"reference_id,created_at,profile_name,item_name,total\n{rows}")
+    assert set(prepared(path).rejected.values()) == {"ragged_row"}
+
+
 def test_phones_as_people_and_excel_write_them(tmp_path: Path) -> None:
     """What can't be real is left out with a warning, for the order has a name."""
     phones = {

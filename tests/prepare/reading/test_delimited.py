@@ -183,12 +183,19 @@ def test_line_breaks_in_quotes_in_a_large_file(write: Write) -> None:
 
 def test_all_rows_wider_than_the_header(write: Write) -> None:
     """Where every row ends in a delimiter but the header does not, no row is ragged."""
-    reader = open_one(write("id,name\n1,Ann,\n2,Bob,x\n"))
+    reader = open_one(write("id,name\n1,Ann,\n2,Bob,\n"))
     assert reader.table.columns == ("id", "name", "column 3")
     assert reader.table.header == ("id", "name", "")
     table = read_all(reader)
-    assert cells_of(table) == [("1", "Ann", ""), ("2", "Bob", "x")]
+    assert cells_of(table) == [("1", "Ann", ""), ("2", "Bob", "")]
     assert not any(table["_ragged"].to_pylist())
+
+
+def test_values_beyond_the_header(write: Write) -> None:
+    """A cell with a value that no column has is no end of the line: its row is ragged."""
+    reader = open_one(write("id,name\n1,Ann,\n2,Bob,x\n"))
+    assert reader.table.columns == ("id", "name")
+    assert read_all(reader)["_ragged"].to_pylist() == [False, True]
 
 
 def test_blank_rows_count_and_do_not_come(write: Write) -> None:
