@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from phonenumbers import SUPPORTED_REGIONS
 
+from backfill.prepare.convert import text_bytes
+
 #: What no list of names has.
 _OTHERS = {
     "usa": "US", "u.s.a.": "US", "u.s.": "US", "united states of america": "US", "uk": "GB",
@@ -30,6 +32,7 @@ def region_of(country: str) -> str | None:
 
 #: What stands after the last comma, line end or figure of an address.
 _LAST_PART: Final = r"[,\n0-9]\s*(?P<part>[^,\n0-9]{2,60}?)[\s.]*$"
+_FIGURES: Final = text_bytes.wanted(b"0123456789")
 #: Its last word, where others stand before it. In "New Mexico" the word is no country.
 _LAST_WORD: Final = r"^(?P<before>.*[^\s])\s+(?P<word>[^\s]{4,})$"
 _PART_OF_A_NAME: Final = (
@@ -51,6 +54,8 @@ def _country_at_end(address: pa.StringArray) -> pa.StringArray:
 
     Codes of two letters do not count: they are states as well.
     """
+    worded = ~text_bytes.ending(address, _FIGURES)  # most addresses end with a post code
+    address = pc.if_else(pa.array(worded), address, None)
     part = pc.extract_regex(address, _LAST_PART).field("part")
     if part.null_count == len(part):
         return part

@@ -60,6 +60,15 @@ def beginning(column: pa.StringArray, some: Wanted) -> Flags:
     return first & (np.diff(offsets) > 0)
 
 
+def ending(column: pa.StringArray, some: Wanted) -> Flags:
+    """The values whose last byte is wanted; an empty one and null have none."""
+    offsets, data = _parts(column)
+    if not len(data):
+        return np.zeros(len(column), dtype=bool)
+    last = some.flags[data[np.maximum(offsets[1:] - 1, 0)]]
+    return last & (np.diff(offsets) > 0)
+
+
 def longer(column: pa.StringArray, size: int) -> Flags:
     """The values of more than ``size`` bytes."""
     long: Flags = np.diff(_parts(column)[0]) > size

@@ -229,7 +229,8 @@ def total_differs(draft: Draft, context: Context) -> Iterator[Violations]:
     differs = np.flatnonzero(given & (draft.total_cents != draft.lines_cents))
     if len(differs):
         by = (draft.total_cents - draft.lines_cents)[differs].tolist()
-        details = [f"by {_amount(cents, context, signed=True)}" for cents in by]
+        said = {cents: f"by {_amount(cents, context, signed=True)}" for cents in set(by)}
+        details = [said[cents] for cents in by]
         yield from at_orders(draft, differs, "total", details)
 
 
