@@ -52,6 +52,10 @@ SELECT new.id AS new_id, old.id AS id, old.state AS old_state, new.state AS new_
            AND old.account_header IS new.account_header AS same_body,
        (SELECT path FROM main.sources WHERE source = old.source_file)
            IS NOT (SELECT path FROM incoming.sources WHERE source = new.source_file)
+           AND NOT (instr(old.source_file || new.source_file, '; ') AND EXISTS (
+               SELECT 1 FROM main.sources AS one JOIN incoming.sources AS other USING (path)
+               WHERE instr('; ' || old.source_file || '; ', '; ' || one.source || '; ')
+               AND instr('; ' || new.source_file || '; ', '; ' || other.source || '; ')))
            AS from_elsewhere,
        EXISTS (SELECT 1 FROM fixed_files
                WHERE instr('; ' || new.source_file || '; ', '; ' || label || '; ')) AS fixed

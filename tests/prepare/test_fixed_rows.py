@@ -196,3 +196,20 @@ def test_an_order_goes_once_its_doubtful_row_has_a_key(tmp_path: Path) -> None:
     )
     prepare(tmp_path, fix(job, row4_reference_id="1"))
     assert orders(job)["1"] == ("pending", "2-4", ["Mug", "Cup", "Wrap"])
+
+
+def test_an_order_of_two_files_follows_the_newer_copy_of_one(tmp_path: Path) -> None:
+    """Its row in the other file is gone, and what is left cannot be read: the old body is too."""
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text(
+        f"{HEADER}1,2021-04-05,Jo,Pot,7.00,7.00\n2,2021-04-05,Al,Mug,5.00,\n", encoding="utf-8"
+    )
+    second.write_text(
+        f"{HEADER}2,2021-04-05,Al,Cup,6.00,\n3,2021-04-05,Cy,Pot,7.00,7.00\n", encoding="utf-8"
+    )
+    open_job(tmp_path / "job").prepare(first, second, connect_id="A1")
+    assert orders(tmp_path / "job")["2"] == ("pending", "3; 2", ["Mug", "Cup"])
+    first.write_text(f"{HEADER}1,2021-04-05,Jo,Pot,7.00,7.00\n", encoding="utf-8")
+    second.write_text(second.read_text().replace("2021-04-05,Al", "?,Al"), encoding="utf-8")
+    open_job(tmp_path / "job").prepare(first, second, connect_id="A1")
+    assert orders(tmp_path / "job")["2"] == ("rejected", "2", [])

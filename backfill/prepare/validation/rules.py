@@ -15,7 +15,7 @@ from backfill.prepare.grouping.orders import DUPLICATE_ORDER
 from backfill.prepare.mapping.packed import UNREAD_ITEMS
 from backfill.prepare.mapping.statuses import Meaning
 from backfill.prepare.validation import order_rules, status_rules, value_rules
-from backfill.prepare.validation.violations import Finder
+from backfill.prepare.validation.violations import Finder, either
 from backfill.settings import Severity
 
 
@@ -304,7 +304,7 @@ RULES: tuple[Rule, ...] = (
         severity="error",
         title="The cell of line items is not in the form that the platform's exports have",
         remedy="export one row per line item",
-        find=status_rules.flagged(UNREAD_ITEMS, "item_name"),
+        find=either(status_rules.flagged(UNREAD_ITEMS, "item_name"), value_rules.items_in_json),
         fixed_severity=True,
         final=True,
     ),

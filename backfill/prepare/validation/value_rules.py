@@ -35,6 +35,9 @@ _FORMULA = r"^(=|@|[+\-][A-Za-z(])"
 _BROKEN = r"[\x{FFFD}\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 #: What a spreadsheet shows where it could not work out a value.
 _ERROR = r"^#(REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!)$"
+#: An object of JSON, or an array of them.
+_JSON = r"^\s*(?:\[\s*)?\{\s*[\"'}]"
+_MAYBE_JSON = text_bytes.wanted(b"[{")
 _MAYBE_ERROR = text_bytes.wanted(b"!?")
 _MAYBE_FORMULA = text_bytes.wanted(b"=@+-")
 _MAYBE_BROKEN = text_bytes.wanted([*range(0x20), 0x7F, 0xEF])  # U+FFFD is EF BF BD
@@ -285,6 +288,13 @@ def _texts_where(draft: Draft, where: Callable[[pa.Array], Flags]) -> Iterator[V
         if not all_blank(draft, field):
             yield from at_orders(draft, where(draft.texts[field].values), field)
     yield from at_lines(draft, where(draft.lines.name), "item_name")
+
+
+def items_in_json(draft: Draft, context: Context) -> Iterator[Violations]:
+    """Names of line items that are whole line items as a program writes them."""
+    names = draft.lines.name
+    maybe = text_bytes.beginning(names, _MAYBE_JSON)
+    yield from at_lines(draft, confirmed(maybe, names, _JSON), "item_name")
 
 
 def broken_text(draft: Draft, context: Context) -> Iterator[Violations]:

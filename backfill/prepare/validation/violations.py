@@ -98,6 +98,16 @@ def at_lines(
         yield Violations(draft.owners[rows], rows, field, values, details)
 
 
+def either(*finders: Finder) -> Finder:
+    """A rule that several finders look for."""
+
+    def find(draft: Draft, context: Context) -> Iterator[Violations]:
+        for finder in finders:
+            yield from finder(draft, context)
+
+    return find
+
+
 def all_blank(draft: Draft, field: str) -> bool:
     """Whether no order of the chunk says anything for ``field``: most fields of most exports."""
     values = draft.texts[field].values

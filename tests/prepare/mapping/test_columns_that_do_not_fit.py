@@ -104,6 +104,20 @@ def test_false_is_a_blank(tmp_path: Path, word: str) -> None:
     assert not {"profile_name", "shipped_at", "cancelled_at"} & set(body)
 
 
+@pytest.mark.parametrize("cell", ['[{"title": "Lamp", "qty": 2}]', '{"Lamp": 1}', "[{'a': 1}]"])
+def test_line_items_as_json_are_no_name_of_an_item(tmp_path: Path, cell: str) -> None:
+    """A column of JSON that was mapped to the name rejects its orders."""
+    export = written(
+        tmp_path,
+        ["reference_id", "created_at", "profile_name", "items", "total"],
+        ["E-1", "2022-01-13", "Ann", cell, "20.00"],
+        ["E-2", "2022-01-13", "Ann", "[Sale] {Lamp}", "20.00"],
+    )
+    found = prepared(export, map=(("item_name", "items"),))
+    assert found.rejected == {"E-1": "unread_items"}
+    assert found.bodies["E-2"]["line_items"][0]["name"] == "[Sale] {Lamp}"
+
+
 @pytest.mark.parametrize("cell", ['[{"product": "Lamp", "count": 2, "sum": "40.00"}]', "Lamp x 2"])
 def test_line_items_in_another_form(tmp_path: Path, cell: str) -> None:
     """Packed items that cannot be taken apart reject their order, and the cell is what is named."""
