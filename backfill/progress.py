@@ -181,6 +181,7 @@ def _bar(name: str, total: int | None, unit: str, out: _Output) -> tqdm[Any]:
         unit=unit,
         file=out,
         dynamic_ncols=True,  # follows a terminal that is resized
+        leave=bool(total),  # "reporting" has nothing to say once it is done
         smoothing=BAR_SMOOTHING,
         bar_format=BAR_FORMAT if total else BAR_FORMAT_UNCOUNTED,
         colour=BAR_COLOUR if out.is_terminal() and "NO_COLOR" not in os.environ else None,
@@ -193,7 +194,8 @@ class _BarStage:
         self._counting = counting
 
     def advance(self, n: int = 1) -> None:
-        self._bar.bar_format = self._counting  # until now there may have been nothing to count
+        # Until now there may have been nothing to count, and nothing to leave on the screen.
+        self._bar.bar_format, self._bar.leave = self._counting, True
         self._bar.update(n)
 
     def show(self, **counts: int | str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from backfill.checkpoint import Checkpoint, State
 
-#: Minutes of activity that the rate is taken from.
-_RECENT = 5
+#: Minutes after which nothing counts as recent, and those that the rate is taken from.
+_RECENT, _MEASURED = timedelta(minutes=5), timedelta(minutes=2)
+#: Orders that the rate is taken from, at most; they go out in the order of their ids.
+_LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Status:
     accounts: list[tuple[str, dict[str, int]]]
     """account ids, each with its orders by state; the largest first"""
     created_a_minute: float
-    """over the last minutes in which something happened, counting the present one"""
+    """over the last two minutes of sending; 0 where that was more than five minutes ago"""
     last_errors: list[tuple[str, str]]
     """order keys with their reasons, the newest first"""
     changed: int
@@ -48,10 +50,6 @@ def read(checkpoint: Checkpoint) -> Status:
         "SELECT coalesce(account_id, ''), state, count(*) FROM orders GROUP BY 1, 2"
     ):
         accounts.setdefault(account, {})[state] = orders
-    since = (datetime.now(UTC) - timedelta(minutes=_RECENT)).strftime("%Y-%m-%dT%H:%M")
-    created, minutes = checkpoint.query(
-        "SELECT coalesce(sum(created), 0), count(*) FROM activity WHERE minute >= ?", (since,)
-    ).fetchone()
     errors = checkpoint.query(
         "SELECT reference_id, reason FROM orders WHERE state = 'failed'"
         " ORDER BY updated_at DESC, id DESC LIMIT 3"
@@ -62,7 +60,7 @@ def read(checkpoint: Checkpoint) -> Status:
             state: sum(orders.get(state, 0) for orders in accounts.values()) for state in State
         },
         accounts=sorted(accounts.items(), key=lambda item: -sum(item[1].values())),
-        created_a_minute=created / minutes if minutes else 0.0,
+        created_a_minute=_created_a_minute(checkpoint),
         last_errors=[(row["reference_id"], row["reason"]) for row in errors],
         changed=checkpoint.query("SELECT count(*) FROM changes").fetchone()[0],
         gone=[
@@ -74,3 +72,20 @@ def read(checkpoint: Checkpoint) -> Status:
         ],
         verified=checkpoint.remembered("verify"),
     )
+
+
+def _created_a_minute(checkpoint: Checkpoint) -> float:
+    """By the last orders that were created: the minutes of the activity are not all whole."""
+    times = [
+        datetime.fromisoformat(row[0])
+        for row in checkpoint.query(
+            "SELECT updated_at FROM orders WHERE state = 'created' ORDER BY id DESC LIMIT ?",
+            (_LOOKED_AT,),
+        )
+    ]
+    last = max(times, default=None)
+    if last is None or datetime.now(UTC) - last > _RECENT:
+        return 0.0
+    recent = [at for at in times if last - at < _MEASURED]
+    # Both ends are whole seconds, and orders were created during the first of them too.
+    return 60 * len(recent) / ((last - min(recent)).total_seconds() + 1)

@@ -97,8 +97,9 @@ class Create:
         return result
 
     def counts(self) -> dict[str, int]:
-        """Orders by the state they came to."""
-        return {state.value: n for state, n in self.delivered.orders.items()}
+        """Orders by the state they came to; what a stop hands back is no result."""
+        orders = self.delivered.orders.items()
+        return {state.value: n for state, n in orders if state is not State.PENDING}
 
     def _in_flight(self, claim: Claim, *, in_doubt: bool = False) -> InFlight:
         key = (claim.account_header, claim.account_id)

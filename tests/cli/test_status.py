@@ -9,6 +9,7 @@ import pytest
 
 from backfill.checkpoint import State
 from backfill.cli.status import watch
+from backfill.job import open_job
 from backfill.sandbox.process import SandboxProcess
 from backfill.status import Status
 from tests.operations.jobs import JOB, begin, orders, to, typed, write
@@ -49,6 +50,14 @@ def test_status_and_watch_during_a_run(
     assert watched[0] < 120
     assert watched[-1] == 120
     assert sandbox.stats()["duplicates"] == 0
+
+
+def test_the_rate_is_that_of_the_sending(sandbox: SandboxProcess) -> None:
+    """A run of a few seconds has the rate of those seconds, not of the minute around them."""
+    write("orders.csv", orders(range(200)))
+    assert typed("run", "orders.csv", *to(sandbox), "--rate", "50") == 0
+    rate = open_job(JOB).status().created_a_minute
+    assert 50 * 60 / 2 < rate < 50 * 60 * 2
 
 
 def test_a_watch_writes_over_itself_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
