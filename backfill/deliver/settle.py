@@ -22,7 +22,7 @@ from backfill.deliver.pace import Pace
 from backfill.deliver.wire import Wire
 from backfill.errors import SafetyStop
 
-NOT_THERE = (404, 410)
+_NOT_FOUND, _GONE = 404, 410
 _MOST_LOOKUPS = 8
 
 
@@ -79,7 +79,7 @@ class Settler:
         answer = await self._wire.find(claim)
         if isinstance(answer, NoAnswer):
             raise _TryAgain(str(answer))
-        if answer.status in NOT_THERE:
+        if is_not_there(answer):
             return None
         outcome = of_status(answer.status)
         if outcome is Outcome.CREATED:
@@ -95,6 +95,13 @@ class Settler:
     def _enough(self, state: RetryCallState) -> bool:
         """Whether to stop asking; during an outage, :class:`Pace` decides that."""
         return state.attempt_number >= _MOST_LOOKUPS and not self._pace.lookup.down
+
+
+def is_not_there(answer: Answer) -> bool:
+    """Whether Shout says that there is no such order. A web page is a gateway's word, not Shout's:
+    to believe it could create an order a second time.
+    """
+    return answer.status in (_NOT_FOUND, _GONE) and not answer.is_page()
 
 
 class _TryAgain(Unanswered):

@@ -25,7 +25,7 @@ from backfill.deliver.compare import ShownOrder, in_words, shout_id
 from backfill.deliver.loop import run_errand
 from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Stopped
-from backfill.deliver.settle import NOT_THERE, Unanswered
+from backfill.deliver.settle import Unanswered, is_not_there
 from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, described, run_refused
 from backfill.errors import SafetyStop
 from backfill.operations.sent import LeftAlone, SentOrder, differences_from, sent_orders
@@ -260,7 +260,7 @@ class Deletion:
                         claim.account_header, claim.account_id, claim.reference_id
                     )
                 )
-                gone = isinstance(answer, Answer) and answer.status in NOT_THERE
+                gone = isinstance(answer, Answer) and is_not_there(answer)
                 if outcome is Outcome.CREATED or gone:
                     state = State.SENDING
                     shout.accepted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,16 +25,18 @@ class Gateway:
     def __init__(self, status: int, content_type: str, body: bytes) -> None:
         gateway = self
         self.asked = 0
+        self.posted = 0
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                gateway.asked += 1
+                gateway.posted += 1
                 self.rfile.read(int(self.headers["Content-Length"]))
                 self.do_GET()
 
             def do_GET(self) -> None:
+                gateway.asked += 1
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
@@ -162,3 +165,28 @@ def test_an_unknown_path_in_mid_job(tmp_path: Path, sandbox: SandboxProcess) -> 
     ):
         deliver(job, gateway.url)
     assert states(job) == {"created": 5, "pending": 15}
+
+
+def test_a_page_of_not_found_does_not_settle_an_order_in_doubt(
+    tmp_path: Path, sandbox: SandboxProcess
+) -> None:
+    """A gateway wrote it, and the order may be in Shout: sent again, it could be there twice."""
+    sandbox.set_faults(
+        {
+            "fault": [
+                {"kind": "error_after_commit", "account": "A9", "on": ["create"]},
+                {"kind": "error_before_commit", "status": 422, "account": "A9", "on": ["get"]},
+            ]
+        }
+    )
+    job = make_job(tmp_path, 5, accounts=(*["A1"] * 4, "A9"))
+    deliver(job, sandbox.url)
+    assert states(job) == {"created": 4, "sending": 1}
+    with Gateway(404, "text/html", PAGE) as gateway:
+        with contextlib.suppress(SafetyStop):
+            deliver(job, gateway.url)
+        assert gateway.posted == 0
+    assert states(job) == {"created": 4, "sending": 1}
+    sandbox.set_faults({})
+    deliver(job, sandbox.url)
+    assert_exactly_once(sandbox, job)
