@@ -13,7 +13,7 @@
 
 Errors of the libraries below are turned into these where they arise (``raise ... from``).
 ``backfill.cli`` is the one place that turns them into a message and an exit code.
-Exit 3 (finished, and some orders did not go) is an outcome, not an error.
+Exit 3 (finished, and some orders were left out) is an outcome, not an error.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ CREATE TABLE orders (
     attempts       INTEGER NOT NULL DEFAULT 0,
     http_status    INTEGER,
     shout_order_id TEXT,
-    rule           TEXT,                 -- the first rule that rejected it, or why it did not go
+    rule           TEXT,                 -- the first rule that rejected it, or left it out
     reason         TEXT,
     updated_at     TEXT NOT NULL,        -- UTC, ISO 8601
     payload_sha256 TEXT,

@@ -72,7 +72,7 @@ exit codes:
   0    all orders are created (or valid)
   1    it failed; the message says why
   2    an option, a setting or a mapping is not usable
-  3    finished; some orders did not go, or a check found a difference
+  3    finished; some orders were left out, or a check found a difference
   4    stopped for safety, or because Shout refuses or is down; resumable
   11   another run holds this job
   130  interrupted; resumable

@@ -12,7 +12,7 @@ from backfill.settings.declared import API
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rule", metavar="RULE", help="only orders that did not go by this rule")
+    parser.add_argument("--rule", metavar="RULE", help="only orders that this rule left out")
     parser.add_argument("--account", metavar="ID", help="only orders of this account")
     parser.add_argument(
         "--reason", metavar="TEXT", help="only orders whose reason contains this text"

@@ -1,6 +1,6 @@
 """Fixed rows join the order that they belong to: ``rejected_rows.csv`` given back.
 
-The file holds only rows of orders that did not go. The other rows of such an order, and the rows
+The file holds only rows of orders that were left out. The other rows of such an order, and the rows
 of an order whose key was filled in, are kept in the job folder. They are read again beside the
 fixed ones, as sources under their own labels, so that the order comes out whole.
 """

@@ -24,7 +24,7 @@ SENT = (*IN_SHOUT, State.SENDING, State.FAILED, State.UNDONE)
 #: Problems that are shown one by one; the rest is counted, and listed in ``rejected_rows.csv``.
 PROBLEMS_SHOWN = 2000
 EXAMPLES = 5
-#: Reasons why orders did not go, the commonest first.
+#: Reasons why orders were left out, the commonest first.
 FAILURES_SHOWN = 50
 
 
@@ -59,7 +59,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why orders did not go, and how many."""
+    """Why orders were left out, and how many."""
 
     state: State
     rule: str | None

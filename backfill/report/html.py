@@ -62,12 +62,12 @@ class Row:
     """orders and cents that were read back from Shout, where all orders were"""
 
     @property
-    def not_going(self) -> int:
+    def left_out(self) -> int:
         return self.tally.count(*NOT_CREATED)
 
     @property
-    def going(self) -> int:
-        return self.tally.total - self.not_going
+    def included(self) -> int:
+        return self.tally.total - self.left_out
 
     @property
     def in_shout(self) -> int:
@@ -168,10 +168,10 @@ def _static(names: Iterable[str]) -> Markup:
 def _tone(figures: Figures) -> str:
     """How the verdict looks: ``good``, ``mixed`` or ``bad``."""
     overall = figures.overall
-    not_going = overall.count(*NOT_CREATED)
-    if not overall.total or not_going == overall.total:
+    left_out = overall.count(*NOT_CREATED)
+    if not overall.total or left_out == overall.total:
         return "bad"
-    return "mixed" if not_going or overall.count(State.SENDING) else "good"
+    return "mixed" if left_out or overall.count(State.SENDING) else "good"
 
 
 def account_name(account: Account) -> str:
@@ -343,12 +343,12 @@ def _charts(figures: Figures) -> dict[str, Any]:
         "months": [
             {
                 "month": row.month,
-                "going": row.going,
-                "stopped": row.not_going,
-                "money": units(
+                "included": row.included,
+                "left_out": row.left_out,
+                "included_money": units(
                     row.tally.all_cents - row.tally.money(*NOT_CREATED), figures.currency
                 ),
-                "lost": units(row.tally.money(*NOT_CREATED), figures.currency),
+                "left_out_money": units(row.tally.money(*NOT_CREATED), figures.currency),
             }
             for row in _months(figures)
             if first <= row.month <= last

@@ -1,4 +1,4 @@
-"""``rejected_rows.csv``: the source rows of every order that did not go, to fix and give back.
+"""``rejected_rows.csv``: the source rows of every order that was left out, to fix and give back.
 
 Its cells are the source's own text, formulas and all (the rule ``formula_like`` warns of them). A
 byte order mark stands in front where there is more than ASCII in it, since Excel garbles names
@@ -26,7 +26,7 @@ from backfill.report.source_rows import rows_of
 
 @dataclass(slots=True)
 class Marks:
-    """Rows of one source that did not go, and why: parallel columns."""
+    """Rows of one source that were left out, and why: parallel columns."""
 
     rows: list[int] = field(default_factory=list)
     rules: list[str | None] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Marks:
 
 
 def write_rejected_rows(folder: Path, checkpoint: Checkpoint) -> list[Path]:
-    """Write every source row of every order that did not go, in the source's own columns.
+    """Write every source row of every order that was left out, in the source's own columns.
 
     Sources with the same header share a file. The one with the most rows is ``rejected_rows.csv``,
     the next ``rejected_rows-2.csv`` and so on; the first is there even where no row is in it.
@@ -67,7 +67,7 @@ def _numbered(folder: Path, number: int) -> Path:
 
 
 def _marks(checkpoint: Checkpoint, sources: Sequence[Source]) -> dict[str, Marks]:
-    """By source, the rows of orders that did not go, then the rows that belong to no order."""
+    """By source, the rows of orders that were left out, then the rows that belong to no order."""
     marks = {source.source: Marks() for source in sources}
     orders = checkpoint.query(
         "SELECT source_file, source_rows, rule, reason FROM orders"

@@ -93,14 +93,13 @@ def _so_far(part: int, whole: int, where: str) -> str:
 
 def _rest(figures: Figures) -> str:
     overall = figures.overall
-    verb = "did" if figures.delivered else "will"
     said = {
         "still to be sent.": overall.count(State.PENDING) if figures.delivered else 0,
         "in doubt: the next run looks them up before anything is sent.": overall.count(
             State.SENDING
         ),
         "undone.": overall.count(State.UNDONE),
-        f"{verb} not go: fix rejected_rows.csv and give it back.": overall.count(
+        "left out: fix rejected_rows.csv and give it back.": overall.count(
             State.REJECTED, State.FAILED
         ),
         "skipped, as the account takes no orders yet.": overall.count(State.SKIPPED),

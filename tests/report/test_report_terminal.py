@@ -40,7 +40,7 @@ def test_it_fits_a_terminal(tmp_path: Path, width: int) -> None:
 def test_a_dry_run_tells_what_will_go_and_what_to_type(tmp_path: Path) -> None:
     """Counts, money, dates, the commonest problems with an address, and the pilot."""
     text = summary(a_shop(tmp_path))
-    assert text.startswith("386 of 400 orders are ready to send. 14 will not go: fix")
+    assert text.startswith("386 of 400 orders are ready to send. 14 left out: fix")
     assert "386 ready to send · 14 rejected" in text
     assert "error bad_money: 14 orders, e.g. row 7, total '12,x'" in text
     assert "The amount cannot be read as money: write it like 1234.50" in text
@@ -51,7 +51,7 @@ def test_after_a_run_it_tells_what_became_of_them(tmp_path: Path) -> None:
     """What Shout refused comes before what validation found."""
     deliver(a_shop(tmp_path))
     text = summary(tmp_path)
-    assert text.startswith("383 of 400 orders are in Shout. 17 did not go: fix")
+    assert text.startswith("383 of 400 orders are in Shout. 17 left out: fix")
     assert "383 created · 3 failed · 14 rejected" in text
     assert text.index("refused by Shout: 3 orders") < text.index("error bad_money")
     assert "backfill run shop.backfill/rejected_rows.csv --job shop.backfill" in text
@@ -79,7 +79,7 @@ def test_after_a_run_it_tells_what_became_of_them(tmp_path: Path) -> None:
         ),
         (
             [State.REJECTED],
-            "The one order is not ready to send. 1 will not go",
+            "The one order is not ready to send. 1 left out",
             "rejected_rows.csv",
         ),
         ([State.UNDONE], "The one order is not in Shout. 1 undone.", "backfill inspect"),

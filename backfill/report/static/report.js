@@ -1,32 +1,32 @@
 "use strict";
-// Draws the charts and wakes up the table of problems. Everything it shows is in the page already.
+// Draws the charts, and makes the table of problems searchable. All data is in the page already.
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const whole = d3.format(",");
   const short = (n) => d3.format(Math.abs(n) >= 1000 ? ".3~s" : "~")(n).replace("G", "B");
   const money = (n) => `${figures.currency} ${d3.format(`,.${figures.decimals}f`)(n)}`;
-  const GOING = "going";
-  const STOPPED = "not going";
-  const fates = { domain: [GOING, STOPPED], range: ["var(--go)", "var(--stop)"] };
+  const INCLUDED = "included";
+  const LEFT_OUT = "left out";
+  const fates = { domain: [INCLUDED, LEFT_OUT], range: ["var(--go)", "var(--stop)"] };
   const style = { fontFamily: "inherit", fontSize: "12px", background: "transparent" };
 
-  const byMonth = (width, label, going, stopped, say) => {
+  const byMonth = (width, label, included, leftOut, say) => {
     const bars = figures.months.flatMap((row) => {
       const month = new Date(`${row.month}-01T00:00:00Z`);
       return [
-        { month, fate: GOING, n: row[going] },
-        { month, fate: STOPPED, n: row[stopped] },
+        { month, fate: INCLUDED, n: row[included] },
+        { month, fate: LEFT_OUT, n: row[leftOut] },
       ].filter((bar) => bar.n);
     });
     return Plot.plot({
       width, height: 260, marginLeft: 48, style, ariaLabel: label,
       x: { type: "utc", label: null },
       y: { grid: true, label: null, ticks: 5, tickFormat: short },
-      color: { ...fates, legend: bars.some((bar) => bar.fate === STOPPED) },
+      color: { ...fates, legend: bars.some((bar) => bar.fate === LEFT_OUT) },
       marks: [
         Plot.ruleY([0]),
         Plot.rectY(bars, {
-          x: "month", interval: "month", y: "n", fill: "fate", order: [GOING, STOPPED], inset: 0.5,
+          x: "month", interval: "month", y: "n", fill: "fate", order: [INCLUDED, LEFT_OUT], inset: 0.5,
           title: (bar) => `${d3.utcFormat("%B %Y")(bar.month)}\n${say(bar.n)} ${bar.fate}`, tip: true,
         }),
       ],
@@ -45,8 +45,8 @@
   });
 
   const charts = {
-    "chart-orders": (width) => byMonth(width, "Orders by month", "going", "stopped", whole),
-    "chart-money": (width) => byMonth(width, "Money by month", "money", "lost", money),
+    "chart-orders": (width) => byMonth(width, "Orders by month", "included", "left_out", whole),
+    "chart-money": (width) => byMonth(width, "Money by month", "included_money", "left_out_money", money),
     "chart-rules": (width) => ranked(
       width, "Problems by rule", figures.rules, "rule", "orders",
       (row) => (row.severity === "error" ? "var(--stop)" : "var(--aside)"), whole, whole,
@@ -68,7 +68,7 @@
     }),
     "chart-activity": (width) => {
       const { minutes, steps } = figures.activity;
-      const series = { created: "created", failed: "refused", rate_limited: "told to slow down" };
+      const series = { created: "created", failed: "refused", rate_limited: "rate-limited" };
       const bars = steps.map((row) => ({ ...row, from: new Date(row.start), to: new Date(Date.parse(row.start) + minutes * 60000) }));
       const marked = bars.flatMap((row) => ["failed", "rate_limited"].filter((key) => row[key])
         .map((key) => ({ at: new Date((+row.from + +row.to) / 2), name: series[key], n: row[key] / minutes })));
