@@ -230,7 +230,7 @@ class Fault:
         self._seen = 0
 
     def due(self, operation: str, account: str | None) -> bool:
-        """Count the request if it concerns this fault, and say whether the fault is due at it."""
+        """Count the request if it concerns this fault; returns whether the fault is due."""
         if operation not in self._on or self._account not in (None, account):
             return False
         self._seen += 1
@@ -245,7 +245,7 @@ class Fault:
         return due and self._left > 0
 
     def take(self) -> None:
-        """It happens: one time less to go."""
+        """Count one occurrence."""
         self._left -= 1
 
     def latency(self) -> float:

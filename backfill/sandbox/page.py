@@ -108,7 +108,7 @@ def _templates() -> Environment:
 
 
 def _misbehaving(faults: Faults) -> list[str]:
-    """What a person who wonders at the figures should know."""
+    """Notes that explain the figures."""
     table = faults.table
     found = [f"down ({faults.down})"] if faults.down else []
     if faults.rate_limit is not None:

@@ -51,7 +51,7 @@ class SandboxProcess:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> str:
-        """Start it and wait until it serves; gives the base URL, as does ``.url``.
+        """Start it and wait until it serves; returns the base URL, as ``.url`` does.
 
         Raises SandboxError with its own words where it does not start.
         """
@@ -83,13 +83,13 @@ class SandboxProcess:
         return self.url
 
     def stop(self) -> int:
-        """End it by SIGTERM; gives its exit code."""
+        """End it with SIGTERM; returns its exit code."""
         process = self._running()
         process.terminate()
         return self._end(process)
 
     def kill(self) -> None:
-        """End it by SIGKILL: what was answered is in the database all the same."""
+        """Kill it with SIGKILL; what was answered is in the database."""
         process = self._running()
         process.kill()
         self._end(process)
@@ -100,7 +100,7 @@ class SandboxProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def stats(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class SandboxProcess:
         return messages
 
     def set_faults(self, table: Mapping[str, Any]) -> None:
-        """From now on these faults and no others; counting starts at 1."""
+        """Replace all faults; counting starts at 1."""
         self.ask("PUT", "/sandbox/faults", table)
 
     def change_faults(self, **settings: Any) -> None:
@@ -137,12 +137,12 @@ class SandboxProcess:
         self.ask("PATCH", "/sandbox/faults", settings)
 
     def change_order(self, order_id: int, *, account: str | None = None, **fields: Any) -> None:
-        """Change an order behind everybody's back."""
+        """Change an order without going through the API."""
         changes = {"order": fields} | ({} if account is None else {"account": account})
         self.ask("PATCH", f"/sandbox/orders/{order_id}", changes)
 
     def delete_order(self, order_id: int) -> None:
-        """Delete an order behind everybody's back."""
+        """Delete an order without going through the API."""
         self.ask("DELETE", f"/sandbox/orders/{order_id}")
 
     def reset(self) -> None:
@@ -150,7 +150,7 @@ class SandboxProcess:
         self.ask("POST", "/sandbox/reset")
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """One request to the control; gives the JSON. Raises SandboxError where it is refused."""
+        """One request to the control; returns the JSON. Raises SandboxError where it is refused."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, method=method)  # noqa: S310
         try:

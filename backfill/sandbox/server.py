@@ -1,4 +1,4 @@
-"""The sandbox on the wire: routes, the door (down, credentials, rate limit), and its life."""
+"""The sandbox on the wire: routes, admission (down, credentials, rate limit), start and stop."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Sandbox:
         self._stats = WireStats()
 
     def app(self) -> web.Application:
-        """Every route there is."""
+        """All routes."""
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.add_routes(
             [
@@ -196,7 +196,7 @@ class Sandbox:
         )
 
     async def _tamper(self, request: web.Request) -> web.Response:
-        """Change or delete an order behind everybody's back: no check, no text, no fault."""
+        """Change or delete an order without going through the API: no check, no text, no fault."""
         stored = self._store.by_id(int(request.match_info["id"]))
         if stored is None:
             return web.json_response({"error": "no such order"}, status=404)
@@ -220,7 +220,7 @@ class Sandbox:
         return web.json_response(self._faults.table)
 
     async def _set_faults(self, request: web.Request) -> web.Response:
-        """PUT: these and no others. PATCH: some top-level settings, the rest stays."""
+        """PUT replaces all faults. PATCH changes some top-level settings and keeps the rest."""
         try:
             table = await request.json()
             if not isinstance(table, dict):
@@ -243,7 +243,7 @@ class Sandbox:
 
 
 class TokenBucket:
-    """Lets ``rate_limit`` requests a second through, and ``burst`` at once."""
+    """Admits ``rate_limit`` requests per second, and ``burst`` at once."""
 
     def __init__(self, faults: Faults) -> None:
         self._rate, self._burst = faults.rate_limit, faults.burst

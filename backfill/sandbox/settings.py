@@ -15,7 +15,7 @@ class SandboxError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
-    """How a sandbox is started; how it misbehaves stands in the faults file."""
+    """How a sandbox is started. The faults file says how it misbehaves."""
 
     port: int = 0
     """0: any free port."""
@@ -24,7 +24,7 @@ class SandboxSettings:
     faults: Path | None = None
     """A TOML (or .json) file; :mod:`backfill.sandbox.faults` has the grammar."""
     rate_limit: float | None = None
-    """Requests a second, where the faults file names none; None: no limit."""
+    """Requests per second, unless the faults file says; None: no limit."""
     header: tuple[str, str] = DEFAULT_HEADER
     """Name and value of the credentials header."""
     until_stdin_closes: bool = False

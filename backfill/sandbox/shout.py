@@ -81,7 +81,7 @@ class Shout:
             return refused.answer
 
     def behave(self, faults: Faults) -> None:
-        """Go on with other faults and accounts."""
+        """Use other faults and accounts from now on."""
         self.faults = faults
         self._accounts.clear()
 

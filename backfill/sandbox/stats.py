@@ -27,7 +27,7 @@ class WireStats:
         self._max_in_flight = max(self._max_in_flight, self._in_flight)
 
     def leave(self, operation: str, outcome: str) -> None:
-        """It left with ``outcome``: a status code, ``dropped``, ``hung`` or ``late``."""
+        """The request ended with ``outcome``: a status code, ``dropped``, ``hung`` or ``late``."""
         self._outcomes[operation][outcome] += 1
         self._in_flight -= 1
 

@@ -85,7 +85,7 @@ class StoredOrder:
 
 
 class Store:
-    """All of it on one connection, used from the event loop's thread only."""
+    """The database, on one connection that only the event loop's thread uses."""
 
     def __init__(self, path: Path | None) -> None:
         """Open or make the file at ``path`` (None: in memory).
@@ -103,7 +103,7 @@ class Store:
             ) from error
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of it."""
+        """Move the write-ahead log into the file, and close it."""
         self._db.close()
 
     def account(self, kind: AccountKind, value: str, partner: str | None) -> int:
@@ -121,14 +121,14 @@ class Store:
         return int(found[0])
 
     def account_named(self, name: str) -> int:
-        """The account that is shown as ``name``; 0, which is none, where there is none."""
+        """The id of the account that is shown as ``name``; 0 if there is none."""
         found = self._one(f"SELECT id FROM accounts WHERE {ACCOUNT_NAME} = ?", (name,))
         return int(found[0]) if found else 0
 
     def create(
         self, account: int, order: dict[str, Any], body: str, text_to: str | None
     ) -> tuple[int, str]:
-        """Commit an order, and the text message it would have caused; gives id and arrival."""
+        """Commit an order and the text message it would have caused; returns id and arrival."""
         arrived_at = now()
         row = (account, *_columns(order), arrived_at, body)
         insert = (
@@ -147,7 +147,7 @@ class Store:
     def update(
         self, stored: StoredOrder, order: dict[str, Any], text_to: str | None
     ) -> StoredOrder:
-        """Commit ``order`` in the place of what is stored."""
+        """Replace what is stored with ``order``, and commit."""
         body = json.dumps({"order": order}, ensure_ascii=False, separators=(",", ":"))
         with self._db:
             self._db.execute("BEGIN")
@@ -165,11 +165,11 @@ class Store:
         self._db.execute("UPDATE orders SET account = ? WHERE id = ?", (account, order_id))
 
     def delete(self, order_id: int) -> None:
-        """Commit that the order is gone."""
+        """Delete the order, and commit."""
         self._db.execute("DELETE FROM orders WHERE id = ?", (order_id,))
 
     def message(self, account: int, body: str) -> tuple[int, str]:
-        """Commit a message to an affiliate. Gives id and time."""
+        """Commit a message to an affiliate; returns its id and time."""
         sent_at = now()
         row = (account, body, sent_at)
         insert = "INSERT INTO messages (account, body, sent_at) VALUES (?, ?, ?)"
