@@ -256,11 +256,11 @@ def _row_identity(sheet: _Sheet) -> _RowIdentity | None:
         if unit == line:
             continue
         values, whole = sheet.columns[unit], sheet.columns[line]
-        told = ~np.isnan(values) & ~np.isnan(whole) & (sheet.quantity != 1) & (values != 0)
-        places = np.flatnonzero(told)
+        filled = ~np.isnan(values) & ~np.isnan(whole) & (values != 0)
+        places = np.flatnonzero(filled & (sheet.quantity != 1))
         if len(places) < FEWEST:
             continue
-        rest = np.where(told, whole - values * sheet.quantity, 0.0)
+        rest = np.where(filled, whole - values * sheet.quantity, 0.0)
         explained = between.explain(rest, slack, places, but=(unit, line))
         if explained is None:
             continue
@@ -268,6 +268,11 @@ def _row_identity(sheet: _Sheet) -> _RowIdentity | None:
         seen = np.column_stack([sheet.quantity, values, whole])[places]
         different = min(holds, len(np.unique(seen, axis=0)))  # the same row again proves nothing
         if holds < EXPLAINS * len(places) or different < FEWEST + len(charges):
+            continue
+        # One piece does not tell a unit price from a line price, but it may fit neither.
+        made_up = sum(each.sign * np.nan_to_num(sheet.columns[each.column]) for each in charges)
+        single = filled & (sheet.quantity == 1) & sheet.shares_order
+        if single.any() and (np.abs(rest - made_up) <= slack)[single].mean() < EXPLAINS:
             continue
         # The only row of an order may show the order's total; rows that share an order do not.
         shared = places[sheet.shares_order[places]]

@@ -191,3 +191,19 @@ def test_a_price_that_a_subtotal_proves(tmp_path: Path) -> None:
     (role,) = (one for one in job.decisions() if one.what == "role of a price")
     assert role.evidence.note == "sum of quantity x Item Price = Total"
     assert (role.evidence.supporting, role.evidence.contradicting) == (3, 0)
+
+
+def test_single_pieces_that_contradict_a_price_of_the_line(tmp_path: Path) -> None:
+    """Two orders of one line agree by chance: in the third, one piece is not worth the column."""
+    export = written(
+        tmp_path,
+        csv_text(
+            [*HEADER, "total"],
+            ["D-1", "2022-01-13", "Ann", "Lamp", 2, "0.01", "0.02"],
+            ["", "2022-01-14", "Bob", "Bulb", 2, "0.02", "0.04"],
+            ["D-3", "2022-01-15", "Cat", "Lamp", 1, "0.01", "0.02"],
+            ["D-3", "2022-01-15", "Cat", "Bulb", 1, "0.01", "0.02"],
+        ),
+    )
+    bodies = prepared(export).bodies
+    assert {key: body["total_cents"] for key, body in bodies.items()} == {"D-1": 2, "D-3": 2}
