@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import pandas as pd
 import pyarrow as pa
@@ -320,10 +320,14 @@ def _as_wide(header: Sequence[str], below: Sequence[Sequence[str]]) -> tuple[str
 
 def _are_cut_short(below: Sequence[Sequence[str]], width: int) -> bool:
     """Whether blank cells at a row's end seem to be left out: several rows are short, none is too
-    long, and none ends in a blank cell."""
+    long, none ends in a blank cell, and no two are the halves of a row that a line break cut."""
     short = sum(len(cells) < width for cells in below[:-1])  # the last one may be cut off
+    halves = any(
+        len(one) + len(other) == width + 1 and max(len(one), len(other)) < width
+        for one, other in pairwise(below)
+    )
     return (
-        short > 1 and 4 * short >= len(below)
+        short > 1 and 4 * short >= len(below) and not halves
         and all(len(cells) <= width and cells[-1].strip() for cells in below)
     )  # fmt: skip
 

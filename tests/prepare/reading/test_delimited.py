@@ -463,6 +463,13 @@ def test_cells_that_are_all_quoted_are_not_wrapped(write: Write, delimiter: str)
     assert rows_of(path) == rows[1:]
 
 
+def test_a_line_break_in_an_address_leaves_no_cells_out(write: Write) -> None:
+    """Its halves are ragged rows, and no rows whose last cells were left out as blank."""
+    lines = ["id,name,address,total", "1,Ann,Weg 1", "Berlin,5.00", "2,Bob,Weg 2,6.00"]
+    reader = open_one(write("\n".join(lines) + "\n"))
+    assert read_all(reader)["_ragged"].to_pylist() == [True, True, False]
+
+
 # --- a second header ---------------------------------------------------------------------------
 
 
