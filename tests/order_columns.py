@@ -11,6 +11,6 @@ from backfill.checkpoint.incoming import ORDERS
 
 
 def order_columns(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
-    """One row an order, its values in the sequence of :data:`ORDERS`."""
+    """One row per order, its values in the sequence of :data:`ORDERS`."""
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(ORDERS)
     return pa.record_batch(columns, schema=ORDERS)

@@ -1,4 +1,4 @@
-"""``results.csv``: one row an order, for programs and for a look in a spreadsheet.
+"""``results.csv``: one row per order, for programs and for a look in a spreadsheet.
 
 UTF-8 without a byte order mark, texts in quotes. A reference id, account or reason that a
 spreadsheet would run as a formula gets an apostrophe in front, as a spreadsheet itself would put
@@ -64,7 +64,7 @@ _QUOTES = 12
 
 
 def write_results(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``results.csv``: one row an order, in the order of appearance."""
+    """Write ``results.csv``: one row per order, in the order of appearance."""
     path = folder / RESULTS
     last = checkpoint.query("SELECT coalesce(max(id), 0) FROM orders").fetchone()[0]
     with replacing(path, again=f"run: backfill report {path.parent}") as file:
