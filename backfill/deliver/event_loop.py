@@ -32,7 +32,7 @@ def _fewer_collections() -> Iterator[None]:
     through them for cycles whenever there are 700 more.
     """
     before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    gc.set_threshold(max(before[0], _OBJECTS_BETWEEN_COLLECTIONS), *before[1:])
     try:
         yield
     finally:

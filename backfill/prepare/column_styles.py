@@ -66,11 +66,11 @@ def contradicted_cents(
 ) -> MappingError | None:
     """That a header says cents, and an amount below it has decimals."""
     for field, evidence in evidences.items():
-        decimals = evidence.point or evidence.comma
-        if decimals is not None and in_cents(field, mapping):
+        with_decimals = evidence.point or evidence.comma
+        if with_decimals is not None and in_cents(field, mapping):
             return MappingError(
                 f"{label}: column {mapping.column_of(field)!r} says cents, but has amounts with "
-                f"decimals such as {decimals!r}",
+                f"decimals such as {with_decimals!r}",
                 hint="rename the column if its amounts are not in cents",
             )
     return None

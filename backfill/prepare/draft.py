@@ -138,14 +138,7 @@ def draft(
         sources=sources,
         texts=texts,
         times=times,
-        phone=convert.phones(
-            texts["profile_phone_number"].values,
-            settings.region,
-            convert.home_countries(
-                resolve.text(fields.COUNTRY).values,
-                texts["profile_shipping_address_raw"].values,
-            ),
-        ),
+        phone=_phones(texts, resolve.text(fields.COUNTRY).values, settings.region),
         total=total,
         refunded=refunded,
         total_cents=np.where(present(total.values), numbers(total.values), lines_cents),
@@ -159,3 +152,12 @@ def draft(
             settings,
         ),
     )
+
+
+def _phones(texts: Mapping[str, OrderText], country: pa.Array, region: str) -> convert.Converted:
+    """The phone numbers; where no order has one, no address is searched for its country."""
+    written = texts["profile_phone_number"].values
+    if written.null_count == len(written):
+        return convert.phones(written, region)
+    address = texts["profile_shipping_address_raw"].values
+    return convert.phones(written, region, convert.home_countries(country, address))

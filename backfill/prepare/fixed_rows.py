@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -59,16 +60,25 @@ class _Orders:
     """keys of those with rows that still have no key and may not belong to them"""
 
 
+class Unsettled(NamedTuple):
+    """Keys of orders of earlier imports that giving rows back does not settle."""
+
+    contradictory: frozenset[str] = frozenset()
+    """they are in two exports with different contents"""
+    held_back: frozenset[str] = frozenset()
+    """they have rows that still have no key and may not belong to them"""
+
+
 def with_kept_rows(
     sources: Sequence[MappedSource], folder: Path, settings: ImportSettings
-) -> list[MappedSource]:
+) -> tuple[list[MappedSource], Unsettled]:
     """The sources of an import; before those of fixed rows, the other rows of their orders.
 
     :raises StorageError: the job folder cannot be read.
     """
     given_back = [source for source in sources if source.mapping.of_fixed_rows]
     if not given_back or not has_job(folder):
-        return list(sources)
+        return list(sources), Unsettled()
     fixed = _look_at(given_back)
     with Checkpoint(folder / CHECKPOINT, readonly=True) as checkpoint:
         known = {source.source: source for source in checkpoint.sources()}
@@ -85,14 +95,9 @@ def with_kept_rows(
     if readers:
         mapped = [replace(source, kept=True) for source in map_sources(readers, settings)]
     says_so = any(source.mapping.order_key == "first_row" for source in sources)
-    return [
-        replace(
-            _filled(source, keys),
-            contradictory=frozenset(orders.contradictory),
-            held_back=frozenset() if says_so else frozenset(orders.held_back),
-        )
-        for source in (*mapped, *sources)
-    ]
+    held_back = frozenset() if says_so else frozenset(orders.held_back)
+    unsettled = Unsettled(frozenset(orders.contradictory), held_back)
+    return [_filled(source, keys) for source in (*mapped, *sources)], unsettled
 
 
 def _look_at(sources: Sequence[MappedSource]) -> _Fixed:

@@ -24,7 +24,7 @@ from backfill.prepare.books import MoneyBooks, RowBooks, RowCounts
 from backfill.prepare.decisions import decisions
 from backfill.prepare.draft import Draft, draft
 from backfill.prepare.drafting.by_source import Reading
-from backfill.prepare.fixed_rows import with_kept_rows
+from backfill.prepare.fixed_rows import Unsettled, with_kept_rows
 from backfill.prepare.gathering import taken_rows
 from backfill.prepare.grouping.keys import KeyPlan
 from backfill.prepare.grouping.orders import take_once, whole_orders
@@ -34,7 +34,7 @@ from backfill.prepare.mapping.affiliates import Affiliates
 from backfill.prepare.reading.fingerprint import sha256_of
 from backfill.prepare.reading.left_out import blank_rows, ignored_rows
 from backfill.prepare.settle import readings
-from backfill.prepare.sources import MappedSource, open_sources
+from backfill.prepare.sources import open_sources
 from backfill.prepare.survey import Surveyed, survey
 from backfill.prepare.validation.rules import (
     CHARGE_LEFT_OUT,
@@ -82,7 +82,8 @@ def prepare(
     """
     severity = severities(settings.severities)
     affiliates = Affiliates.read(settings.affiliates)
-    sources = with_kept_rows(open_sources(settings, known, sha256), folder, settings)
+    opened = open_sources(settings, known, sha256)
+    sources, unsettled = with_kept_rows(opened, folder, settings)
     with progress.stage("reading", total=None, unit="rows") as stage:
         tables = [source.reader.table for source in sources]
         row_books = RowBooks({table.source: table.header_row for table in tables})
@@ -103,7 +104,7 @@ def prepare(
                 settings,
                 row_books,
                 status_values,
-                sources,
+                unsettled,
             )
 
             def write(validated: Validated) -> None:
@@ -210,17 +211,16 @@ def _drafted(
     settings: ImportSettings,
     books: RowBooks,
     statuses: Sequence[StatusValues],
-    sources: Sequence[MappedSource],
+    unsettled: Unsettled,
 ) -> Iterator[tuple[Draft, Context]]:
     """Rows to orders, and orders to converted columns; a chunk at a time."""
     moment = datetime.now(UTC).replace(microsecond=0)
-    contradictory = frozenset[str]().union(*(source.contradictory for source in sources))
-    held_before = frozenset[str]().union(*(source.held_back for source in sources))
     for orders in whole_orders(batches, plan, folder):
-        taken, copies = take_once(orders, plan, contradictory)
+        taken, copies = take_once(orders, plan, unsettled.contradictory)
         if len(copies.repeated):
             books.copies(orders.rows, taken.rows)
-        held_back = np.union1d(plan.held_back(taken.rows), taken.first_rows_of(held_before))
+        held_before = taken.first_rows_of(unsettled.held_back)
+        held_back = np.union1d(plan.held_back(taken.rows), held_before)
         context = Context(settings, moment, statuses, *copies, held_back)
         yield draft(taken, read_as, affiliates, settings), context
 

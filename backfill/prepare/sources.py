@@ -43,10 +43,6 @@ class MappedSource:
     items_only: bool
     kept: bool = False
     """it holds rows of earlier exports that are read again: see :mod:`fixed_rows`"""
-    contradictory: frozenset[str] = frozenset()
-    """keys of orders that are in two earlier exports with different contents"""
-    held_back: frozenset[str] = frozenset()
-    """keys of orders with rows that had no key of their own and may not belong to them"""
 
 
 def open_sources(

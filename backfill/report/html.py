@@ -22,7 +22,6 @@ from markupsafe import Markup
 from backfill.checkpoint import IN_SHOUT, NOT_CREATED, Activity, Checkpoint, Source, State
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.job_folder.files import REPORT_PAGE
-from backfill.job_folder.replacing import replacing
 from backfill.money import amount, decimals, units
 from backfill.report import wording
 from backfill.report.compiled import CompiledTemplate
@@ -31,6 +30,7 @@ from backfill.report.masking import Privacy
 from backfill.report.samples import samples
 from backfill.report.tallies import Account, Tally, combined
 from backfill.report.wording import count, money, shortened
+from backfill.report.writing import writing
 
 ACCOUNTS_SHOWN = 100
 ACCOUNTS_CHARTED = 15
@@ -134,7 +134,7 @@ def write_html(folder: Path, checkpoint: Checkpoint, figures: Figures, privacy: 
             State=State,
         )
     )
-    with replacing(path, again=f"run: backfill report {path.parent}") as file:
+    with writing(path) as file:
         file.write(page.encode())
     return path
 

@@ -10,10 +10,10 @@ from typing import Any
 from backfill.checkpoint import IN_SHOUT, State
 from backfill.checkpoint.decisions import Decision
 from backfill.job_folder.files import REPORT_JSON
-from backfill.job_folder.replacing import replacing
 from backfill.report.figures import Figures, Issue
 from backfill.report.masking import Privacy
 from backfill.report.tallies import Tally
+from backfill.report.writing import writing
 
 SCHEMA_VERSION = 1
 #: Of a check: its lines stand in ``sign_off``, and examples may quote an order.
@@ -23,7 +23,7 @@ _KEPT_OUT = ("sign_off", "examples")
 def write_json(folder: Path, figures: Figures, privacy: Privacy) -> Path:
     """Write ``report.json``."""
     path = folder / REPORT_JSON
-    with replacing(path, again=f"run: backfill report {path.parent}") as file:
+    with writing(path) as file:
         file.write(
             json.dumps(as_json(figures, privacy), ensure_ascii=False, indent=1).encode() + b"\n"
         )

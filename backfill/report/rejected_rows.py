@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from backfill.checkpoint import NOT_CREATED, Checkpoint, Source, addresses, as_sql
 from backfill.job_folder.files import MORE_REJECTED_ROWS, REJECTED_ROWS, REJECTION_COLUMNS
 from backfill.job_folder.kept_rows import ROW
-from backfill.job_folder.replacing import replacing
 from backfill.report.source_rows import rows_of
+from backfill.report.writing import writing
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ def _first_filled(texts: pa.ChunkedArray, others: pa.Array) -> pa.ChunkedArray:
 
 def _write_rows(path: Path, header: Sequence[str], parts: Sequence[pa.Table]) -> Path:
     """Write the parts one below the other, under the header."""
-    with replacing(path, again=f"run: backfill report {path.parent}") as file:
+    with writing(path) as file:
         top = io.StringIO()
         csv.writer(top, lineterminator="\n").writerow([*header, *REJECTION_COLUMNS])
         if not (top.getvalue().isascii() and all(map(_is_ascii, parts))):

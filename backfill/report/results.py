@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backfill.checkpoint import Checkpoint
 from backfill.job_folder.files import RESULTS
-from backfill.job_folder.replacing import replacing
+from backfill.report.writing import writing
 
 COLUMNS = (
     "reference_id",
@@ -67,7 +67,7 @@ def write_results(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write ``results.csv``: one row per order, in the order of appearance."""
     path = folder / RESULTS
     last = checkpoint.query("SELECT coalesce(max(id), 0) FROM orders").fetchone()[0]
-    with replacing(path, again=f"run: backfill report {path.parent}") as file:
+    with writing(path) as file:
         file.write((",".join(COLUMNS) + "\n").encode())
         for start in range(0, last, _CHUNK):
             part = (start, start + _CHUNK)

@@ -18,6 +18,13 @@ from backfill.settings import ApiSettings, Secret
 from tests.order_columns import order_columns
 
 CREDENTIAL = "Bearer sandbox"
+#: The creates of account A9 are committed and answered with an error; its lookups are refused.
+IN_DOUBT_FOR_GOOD = {
+    "fault": [
+        {"kind": "error_after_commit", "account": "A9", "on": ["create"]},
+        {"kind": "error_before_commit", "status": 422, "account": "A9", "on": ["get"]},
+    ]
+}
 
 
 def body(key: str, number: int = 1, **changes: Any) -> bytes:

@@ -23,6 +23,7 @@ from backfill.settings import Secret
 from tests.checkpoint.claiming import claim, record
 from tests.deliver.delivering import (
     CREDENTIAL,
+    IN_DOUBT_FOR_GOOD,
     Listener,
     assert_exactly_once,
     body,
@@ -351,14 +352,7 @@ def test_an_order_whose_lookups_fail_stays_in_doubt(
     tmp_path: Path, sandbox: SandboxProcess
 ) -> None:
     """Nothing is guessed; the next run settles it."""
-    sandbox.set_faults(
-        {
-            "fault": [
-                {"kind": "error_after_commit", "account": "A9", "on": ["create"]},
-                {"kind": "error_before_commit", "status": 422, "account": "A9", "on": ["get"]},
-            ]
-        }
-    )
+    sandbox.set_faults(IN_DOUBT_FOR_GOOD)
     job = make_job(tmp_path, 40, accounts=(*["A1"] * 39, "A9"))
     done = deliver(job, sandbox)
     assert done.orders == {State.CREATED: 39, State.SENDING: 1}

@@ -14,7 +14,14 @@ from backfill.checkpoint import Checkpoint
 from backfill.deliver import run
 from backfill.errors import SafetyStop
 from backfill.sandbox.process import SandboxProcess, start_process
-from tests.deliver.delivering import Listener, assert_exactly_once, make_job, settings, states
+from tests.deliver.delivering import (
+    IN_DOUBT_FOR_GOOD,
+    Listener,
+    assert_exactly_once,
+    make_job,
+    settings,
+    states,
+)
 
 PAGE = b"<!DOCTYPE html><html><body>Welcome to our shop</body></html>"
 
@@ -171,14 +178,7 @@ def test_a_page_of_not_found_does_not_settle_an_order_in_doubt(
     tmp_path: Path, sandbox: SandboxProcess
 ) -> None:
     """A gateway wrote it, and the order may be in Shout: sent again, it could be there twice."""
-    sandbox.set_faults(
-        {
-            "fault": [
-                {"kind": "error_after_commit", "account": "A9", "on": ["create"]},
-                {"kind": "error_before_commit", "status": 422, "account": "A9", "on": ["get"]},
-            ]
-        }
-    )
+    sandbox.set_faults(IN_DOUBT_FOR_GOOD)
     job = make_job(tmp_path, 5, accounts=(*["A1"] * 4, "A9"))
     deliver(job, sandbox.url)
     assert states(job) == {"created": 4, "sending": 1}

@@ -34,8 +34,8 @@ def read_dates(text: pa.StringArray, order: DateOrder) -> Moments:
     named = pc.replace_substring_regex(text, _WEEKDAY, "")
     for pattern in _NAMED:
         _read_named(days, pc.extract_regex(named, pattern))
-    if order == "ymd":
-        _read_short_year_in_front(days, pc.extract_regex(text, _TWO_SHORT))
+    if order == "ymd":  # 21-Apr-05, where the column proves it or the user says so
+        _read_named(days, pc.extract_regex(text, _TWO_SHORT))
     return days
 
 
@@ -85,14 +85,7 @@ def _read_numbered(days: Moments, date: ThreeNumbers, order: DateOrder) -> None:
 
 
 def _read_named(days: Moments, parts: pa.StructArray) -> None:
-    """``Oct-05-26``, ``05-oct.-26``, ``26 de abril de 2021``. A short year stands at the end."""
-    month = _months(parts)
-    year = _full_year(figures(parts.field("y")), width(parts.field("y")))
-    _set(days, month > 0, year, month, figures(parts.field("d")))
-
-
-def _read_short_year_in_front(days: Moments, parts: pa.StructArray) -> None:
-    """``21-Apr-05``, where the column proves it or the user says so."""
+    """``Oct-05-26``, ``05-oct.-26``, ``26 de abril de 2021``."""
     month = _months(parts)
     year = _full_year(figures(parts.field("y")), width(parts.field("y")))
     _set(days, month > 0, year, month, figures(parts.field("d")))
