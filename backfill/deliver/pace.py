@@ -38,6 +38,9 @@ _SLOW_AT_LEAST = 0.25
 _DOWN_AFTER = 8
 """Failures in a row."""
 _PROBE_FIRST, _PROBE_LONGEST = 0.5, 10.0
+_NOT_SHOUT_FOR = 20.0
+"""Seconds of answers that are not Shout's after which the run stops: an outage may pass, but a
+login page or another server waits for a person."""
 _LONG_PAUSE = 10.0
 """Seconds; a longer pause that Shout asks for is shown to the user."""
 _SHOWN = 120
@@ -62,6 +65,9 @@ class Seen(Enum):
     """It answered with a 429."""
     FAILED = auto()
     """A 5xx, or no answer at all."""
+    NOT_SHOUT = auto()
+    """It was answered, but not as Shout's API answers: a redirect, a web page, or a success that
+    does not show what it should."""
     NOTHING = auto()
     """It never reached the network."""
 
@@ -180,8 +186,8 @@ class Pace:
             self._all_is_well(lane, now, now - started)
         elif seen is Seen.TURNED_AWAY:
             self._turned_away(now, started, retry_after)
-        elif seen is Seen.FAILED:
-            self._trouble(lane, now, retry_after, why)
+        elif seen is not Seen.NOTHING:
+            self._trouble(lane, now, seen, retry_after, why)
         if self.create.waiting or self.lookup.waiting:
             self._dispatch()
 
@@ -247,7 +253,7 @@ class Pace:
 
     def _turned_away(self, now: float, started: float, retry_after: float | None) -> None:
         if now - self._alive_at > self._give_up_after:
-            return self._give_up("turns everything away (HTTP 429)")
+            return self._give_up("turned everything away (HTTP 429)", self._give_up_after)
         if started < self._paused_until:
             return  # it was in flight when the pause began
         pause = retry_after if retry_after is not None else random.uniform(0.5, 1.5)  # noqa: S311
@@ -258,7 +264,9 @@ class Pace:
         self._slot = self._paused_until
         self._back_off(now, pause, _BACK_OFF)
 
-    def _trouble(self, lane: Lane, now: float, retry_after: float | None, why: str) -> None:
+    def _trouble(
+        self, lane: Lane, now: float, seen: Seen, retry_after: float | None, why: str
+    ) -> None:
         if not lane.failures:
             lane.failing_since = now
         lane.failures += 1
@@ -273,7 +281,9 @@ class Pace:
             lane.probe_at = now + random.uniform(bound / 2, bound)  # noqa: S311
             lane.probes += 1
         if now - self._alive_at > self._give_up_after:
-            self._give_up("did not answer, or only with errors", why)
+            self._give_up("did not answer, or only with errors,", self._give_up_after, why)
+        elif seen is Seen.NOT_SHOUT and lane.down and now - self._alive_at > _NOT_SHOUT_FOR:
+            self._give_up("gave no answer that its API would give", _NOT_SHOUT_FOR, why)
 
     def _down(self, lane: Lane, why: str) -> None:
         _log_event("outage", level=logging.WARNING, lane=lane.name, failures_in_a_row=lane.failures)
@@ -311,11 +321,11 @@ class Pace:
         self._limit = max(1.0, self._limit * factor)
         _log_event("backed off", requests_at_once=self.limit)
 
-    def _give_up(self, what: str, last: str = "") -> None:
+    def _give_up(self, what: str, seconds: float, last: str = "") -> None:
         answer = f"; the last answer: {last}" if last else ""
         self._halt(
             SafetyStop(
-                f"Shout {what}, for more than {self._give_up_after:.0f} seconds now{answer}",
+                f"Shout {what} for more than {seconds:.0f} seconds now{answer}",
                 hint="check that Shout is up, then run the same command again",
             )
         )
