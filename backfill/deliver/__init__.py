@@ -11,6 +11,8 @@ shout       what an errand reaches Shout through, and the limits that hold for e
 pace, rate  when a request may go: limits, pauses, outages, budget
 wire        one request with its turn and its count
 api, gate   HTTP, and the last check of the bytes that go out
+response    what is read of an answer: its own, whole, and not too much
+proxy       the proxy of the environment
 deadlines   the timeout of a request
 outcome     what every status and every exception means
 compare     whether the order that Shout shows is the one that was sent

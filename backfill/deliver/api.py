@@ -8,12 +8,14 @@ are settings, because those pages give none.
 from __future__ import annotations
 
 import errno
+import logging
+import os
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import inf
-from types import TracebackType
-from typing import NamedTuple, Self
+from types import SimpleNamespace, TracebackType
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -22,6 +24,8 @@ from yarl import URL
 
 from backfill.deliver import gate, outcome
 from backfill.deliver.deadlines import Deadlines
+from backfill.deliver.proxy import Proxy, proxy_for
+from backfill.deliver.response import Response, whole_body
 from backfill.errors import UsageError
 from backfill.log import keep_out, without_secrets
 from backfill.settings import ApiSettings, checks
@@ -33,6 +37,8 @@ _CONNECT_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 15.0
 _LONGEST_TEXT = 500
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
+
+_log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
@@ -59,9 +65,7 @@ class Answer(NamedTuple):
 
     def text(self) -> str:
         """The body for people: one line of at most 500 printable characters, without secrets."""
-        text = without_secrets(self.body.decode("utf-8", "replace")).strip()
-        shown = text[:_LONGEST_TEXT] + ("…" if len(text) > _LONGEST_TEXT else "")
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+        return _one_line(self.body.decode("utf-8", "replace"))
 
     def is_page(self) -> bool:
         """Whether it is a web page, which no API returns for an order."""
@@ -72,6 +76,13 @@ class Answer(NamedTuple):
     def describe(self) -> str:
         """Status and body in one line."""
         return f"HTTP {self.status}: {self.text() or '(no text)'}"
+
+
+def _one_line(text: str) -> str:
+    """Another's text for people: at most 500 printable characters, without secrets."""
+    text = without_secrets(text).strip()
+    shown = text[:_LONGEST_TEXT] + ("…" if len(text) > _LONGEST_TEXT else "")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 def _now() -> datetime:
@@ -89,12 +100,38 @@ def _http_date(text: str) -> datetime | None:
 class NoAnswer(Exception):
     """A request that got no answer, and what that means for its order."""
 
-    def __init__(self, exc: BaseException) -> None:
-        self.outcome = outcome.of_exception(exc)
+    def __init__(self, exc: BaseException, *, proxy: Proxy | None, connected: bool = True) -> None:
+        """:param connected: False: certainly no connection stood, so nothing was sent."""
+        self.outcome = outcome.of_exception(exc, connected=connected)
         self.out_of_files = getattr(exc, "errno", None) in _OUT_OF_FILES
+        if isinstance(exc, aiohttp.ClientHttpProxyError):
+            super().__init__(
+                f"the proxy {proxy} refuses to connect: HTTP {exc.status} {_one_line(exc.message)}"
+            )
+            return
         # Never repr(exc): aiohttp puts the request's headers into it.
-        what = without_secrets(str(exc)).splitlines()
-        super().__init__(f"{type(exc).__name__}: {what[0]}" if what else type(exc).__name__)
+        what = str(exc).splitlines()
+        via = "" if connected else f" (through the proxy {proxy})"
+        super().__init__(": ".join([type(exc).__name__, *map(_one_line, what[:1])]) + via)
+
+
+class _Connection:
+    """Whether the connection for one request ever stood: notes for :class:`NoAnswer`."""
+
+    def __init__(self) -> None:
+        self.stood = False
+
+    @classmethod
+    def tracing(cls) -> aiohttp.TraceConfig:
+        """Has each request's ``trace_request_ctx`` told."""
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(cls._stands)
+        trace.on_connection_reuseconn.append(cls._stands)
+        return trace
+
+    @staticmethod
+    async def _stands(session: object, context: SimpleNamespace, params: object) -> None:
+        context.trace_request_ctx.stood = True
 
 
 class Api:
@@ -112,6 +149,7 @@ class Api:
         self._order = f"{base}/orders/reference_id-"
         self._messages = URL(f"{base}/messages/send_connect_notification", encoded=True)
         self._headers = _shared_headers(settings)
+        self._proxy = proxy_for(self.url, os.environ)
         self._seconds = settings.timeout
         self._accounts: dict[tuple[str, str], CIMultiDict[str]] = {}
 
@@ -124,8 +162,12 @@ class Api:
                 sock_connect=min(_CONNECT_SECONDS, self._seconds),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers=self._headers,
+            response_class=Response,
+            auto_decompress=False,  # see response
+            trace_configs=[_Connection.tracing()] if self._proxy else None,
         )
+        if self._proxy:
+            _log.info("through a proxy", extra={"fields": {"proxy": str(self._proxy)}})
         self._deadlines = Deadlines(self._seconds)
         return self
 
@@ -172,32 +214,44 @@ class Api:
 
     async def notify(self, body: bytes) -> Answer:
         """``POST /messages/send_connect_notification``; the body names the account."""
-        return await self._request("POST", self._messages, None, body)
+        return await self._request("POST", self._messages, self._headers, body)
 
     def _at(self, reference_id: str) -> URL:
         """The address of an order, by its reference id."""
         return URL(self._order + quote(reference_id, safe=""), encoded=True)
 
     async def _request(
-        self, method: str, url: URL, headers: CIMultiDict[str] | None, body: bytes | None
+        self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None
     ) -> Answer:
+        connection: _Connection | None = None
+        through: dict[str, Any] = {}
+        if self._proxy is not None:
+            connection = _Connection()
+            through = {
+                "proxy": self._proxy.url,
+                "proxy_headers": self._proxy.headers,
+                "trace_request_ctx": connection,
+            }
         try:
             with self._deadlines.one():
                 response = await self._session.request(
-                    method, url, data=body, headers=headers, allow_redirects=False
+                    method, url, data=body, headers=headers, allow_redirects=False, **through
                 )
                 # Once it is read, or has failed, the answer releases its connection.
-                return Answer(response.status, response.headers, await response.read())
+                return Answer(response.status, response.headers, await whole_body(response))
         except outcome.CAUGHT as exc:
-            raise NoAnswer(exc) from None
+            connected = connection is None or connection.stood
+            raise NoAnswer(exc, connected=connected, proxy=self._proxy) from None
 
     def _account(self, header: str, account_id: str) -> CIMultiDict[str]:
-        """The headers that name one account: exactly one of the two."""
+        """The headers of a request for one account: exactly one of the two names it."""
         known = self._accounts.get((header, account_id))
         if known is None:
             if header not in ACCOUNT_HEADERS or not account_id:
                 raise ValueError(f"not an account: {header!r}: {account_id!r}")
-            known = self._accounts[header, account_id] = CIMultiDict({header: account_id})
+            # Headers that were the session's would be shown to a proxy too.
+            known = self._accounts[header, account_id] = CIMultiDict(self._headers)
+            known[header] = account_id
         return known
 
 
@@ -227,5 +281,6 @@ def _shared_headers(settings: ApiSettings) -> CIMultiDict[str]:
         headers.add(name, value)
     headers["Content-Type"] = "application/json"
     headers["Accept"] = "application/json"
+    headers["Accept-Encoding"] = "identity"
     headers[DUPLICATE_HEADER] = "true"
     return headers

@@ -57,6 +57,7 @@ EXCEPTIONS: tuple[tuple[type[BaseException], Outcome], ...] = (
     # Raised before a connection stands: not a byte of the order has left.
     (aiohttp.ClientConnectorError, Outcome.NOT_SENT),
     (aiohttp.ConnectionTimeoutError, Outcome.NOT_SENT),
+    (aiohttp.ClientHttpProxyError, Outcome.NOT_SENT),
     # Everything else may have happened after the order had left.
     (aiohttp.ClientError, Outcome.IN_DOUBT),
     (http_exceptions.HttpProcessingError, Outcome.IN_DOUBT),
@@ -84,9 +85,17 @@ def of_status(status: int) -> Outcome:
     return STATUSES.get(status) or _HUNDREDS.get(status // 100, Outcome.IN_DOUBT)
 
 
-def of_exception(exc: BaseException) -> Outcome:
-    """The outcome of a request to create an order that ended with ``exc``."""
-    for kind, outcome in EXCEPTIONS:
-        if isinstance(exc, kind):
-            return outcome
-    return Outcome.IN_DOUBT
+def of_exception(exc: BaseException, *, connected: bool = True) -> Outcome:
+    """The outcome of a request to create an order that ended with ``exc``.
+
+    :param connected: False: certainly no connection to Shout stood.
+    """
+    if isinstance(exc, aiohttp.ClientHttpProxyError) and not _is_passing(exc.status):
+        return Outcome.RUN_REFUSED
+    found = next((one for kind, one in EXCEPTIONS if isinstance(exc, kind)), Outcome.IN_DOUBT)
+    return Outcome.NOT_SENT if found is Outcome.IN_DOUBT and not connected else found
+
+
+def _is_passing(status: int) -> bool:
+    """Whether a proxy that answers so may let the next request through."""
+    return status >= 500 or of_status(status) in (Outcome.NOT_SENT, Outcome.IN_DOUBT)

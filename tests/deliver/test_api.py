@@ -103,10 +103,21 @@ def test_a_body_without_the_flag_never_reaches_the_wire() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(status: int) -> None:
+@pytest.mark.parametrize(
+    "ask",
+    [
+        create(body("1")),
+        find("1"),
+        lambda api: api.update("X-Shout-Connect-ID", "A 1", "1", body("1")),
+        lambda api: api.delete("X-Shout-Connect-ID", "A 1", "1"),
+        lambda api: api.notify(b"{}"),
+    ],
+    ids=["create", "find", "update", "delete", "notify"],
+)
+def test_a_redirect_is_not_followed(ask: Ask, status: int) -> None:
     """It would take credentials and customers elsewhere."""
     line = Line(answered(status, b"", b"Location: http://127.0.0.1:1/"))
-    assert line.ask(create(body("1"))).status == status
+    assert line.ask(ask).status == status
 
 
 @pytest.mark.parametrize(
@@ -246,6 +257,8 @@ def test_retry_after_is_read_in_both_forms(headers: dict[str, str], seconds: flo
         "https://example.com/v1/orders/",
         "https://example.com/?key=secret",
         "https://example.com/#x",
+        "https://example.com/v1?",
+        "https://example.com/v1#",
         "https://exa mple.com:99999999",
     ],
 )
