@@ -176,6 +176,9 @@ def _checked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         "is connected, but has neither a connect_id nor a user_id": (connect == "")
         & (user == "")
         & connected.isin(_TRUE),
+        "has an account id with a control character or a letter that is not ASCII": ~(
+            connect + user
+        ).str.fullmatch("[ -~]*"),
         "has a value for connected other than true or false": ~connected.isin(_TRUE | _FALSE),
     }
     for trouble, where in troubles.items():

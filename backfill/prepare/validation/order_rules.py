@@ -26,6 +26,9 @@ from backfill.prepare.validation.violations import (
 _ROUNDED = r"^[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$"
 _MAYBE_ROUNDED = text_bytes.wanted(b"+")
 
+#: All but printable ASCII: an account id becomes a header, where a line break begins another one.
+_NOT_IN_A_HEADER = text_bytes.wanted([*range(0x20), *range(0x7F, 0x100)])
+
 
 # --- the order itself ---------------------------------------------------------------
 
@@ -95,6 +98,14 @@ def missing_account(draft: Draft, context: Context) -> Iterator[Violations]:
     accounts = draft.accounts
     missing = is_null(accounts.id) & ~accounts.unknown & ~accounts.not_connected
     yield from at_orders(draft, missing, "connect_id")
+
+
+def bad_account(draft: Draft, context: Context) -> Iterator[Violations]:
+    if context.settings.connect_id or context.settings.user_id:
+        return
+    for field in ("connect_id", "user_id"):
+        ids = draft.texts[field].values
+        yield from at_orders(draft, text_bytes.holding(ids, _NOT_IN_A_HEADER), field)
 
 
 def unknown_affiliate(draft: Draft, context: Context) -> Iterator[Violations]:

@@ -180,6 +180,14 @@ RULES: tuple[Rule, ...] = (
         fixed_severity=True,
     ),
     Rule(
+        id="bad_account",
+        severity="error",
+        title="The account id has a control character or is not ASCII, so no request can name it",
+        remedy="correct connect_id or user_id",
+        find=order_rules.bad_account,
+        fixed_severity=True,
+    ),
+    Rule(
         id="unknown_affiliate",
         severity="error",
         title="The affiliate is not in the list of affiliates",

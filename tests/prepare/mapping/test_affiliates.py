@@ -68,6 +68,9 @@ def test_one_account_for_all_goes_before_everything(tmp_path: Path) -> None:
     [
         ("affiliate,connect_id\nann,A1\nann,A2\n", "row 3 repeats an affiliate"),
         ("affiliate,connect_id\n,A1\n", "row 2 has no affiliate"),
+        ('affiliate,connect_id\nann,"A\nX: 1"\n', "row 2 has an account id with a control char"),
+        ("affiliate,user_id\nann,\x1b[2J\n", "row 2 has an account id with a control char"),
+        ("affiliate,connect_id\nann,Aé\n", "row 2 has an account id with a control char"),
         ("affiliate,connect_id,user_id\nann,A1,7\n", "row 2 has both"),
         ("affiliate,connect_id\nann,\n", "row 2 is connected, but has neither"),
         ("affiliate,connect_id,connected\nann,A1,perhaps\n", "row 2 has a value for connected"),

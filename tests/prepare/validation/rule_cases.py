@@ -146,6 +146,18 @@ CASES: list[Case] = [
         ("connect_id", None),
     ),
     (
+        "bad_account",
+        [{"connect_id": "A1\nX-Other: 1"}],
+        [{"connect_id": "A 1"}],
+        ("connect_id", "A1\nX-Other: 1"),
+    ),
+    (
+        "bad_account",
+        [{"connect_id": "", "user_id": "３１５"}],
+        [{"connect_id": "", "user_id": "315"}],
+        ("user_id", "３１５"),
+    ),
+    (
         "unknown_affiliate",
         [{"connect_id": "", "affiliate": "zoe"}],
         [{"connect_id": "", "affiliate": "ann"}],

@@ -287,7 +287,7 @@ def test_errors_and_as_many_warnings_as_fit_are_shown_in_full(tmp_path: Path, co
 #: There would be nothing to send, or nobody to send it for.
 UNSENDABLE = (
     "missing_reference_id", "damaged_reference_id", "ragged_row", "duplicate_order",
-    "missing_account", "keyless_row",
+    "missing_account", "bad_account", "keyless_row",
     "unknown_affiliate", "conflicting_accounts", "unreachable_customer", "bad_time",
     "time_is_now", "no_time", "bad_money", "missing_price", "missing_quantity", "zero_quantity",
     "negative_quantity", "unreadable_quantity", "unread_items",
