@@ -9,7 +9,7 @@
     │   └── CheckpointError       exit 1    the checkpoint is damaged, or from a newer version
     ├── SafetyStop                exit 4    stopped for safety, or since Shout refuses or is down
     ├── JobLocked                 exit 11   another run holds this job
-    └── Interrupted               exit 130  Ctrl-C or SIGTERM; resumable
+    └── Interrupted               exit 130  Ctrl-C, SIGTERM or a closed terminal; resumable
 
 Errors of the libraries below are turned into these where they arise (``raise ... from``).
 ``backfill.cli`` is the one place that turns them into a message and an exit code.
@@ -85,6 +85,6 @@ class JobLocked(BackfillError):
 
 
 class Interrupted(BackfillError):
-    """Stopped by Ctrl-C or SIGTERM; resumable."""
+    """Stopped by Ctrl-C, SIGTERM or a closed terminal; resumable."""
 
     exit_code = 130

@@ -55,6 +55,8 @@ def execute(args: argparse.Namespace) -> int:
     import io
     import signal
 
+    from backfill.signals import ending_signals
+
     for stream in (sys.stdout, sys.stderr):
         # A name or a cell that the terminal's encoding does not know must not stop anything.
         if isinstance(stream, io.TextIOWrapper):
@@ -66,11 +68,16 @@ def execute(args: argparse.Namespace) -> int:
     atexit.register(gc.freeze)
     thresholds = gc.get_threshold()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    before = signal.signal(signal.SIGTERM, _like_ctrl_c)
+    before = {
+        number: signal.signal(number, _like_ctrl_c)
+        for number in ending_signals()
+        if number != signal.SIGINT
+    }
     try:
         return parser.COMMANDS[args.command].run(args)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         gc.set_threshold(*thresholds)
 
 

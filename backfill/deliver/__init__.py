@@ -16,7 +16,7 @@ proxy       the proxy of the environment
 deadlines   the timeout of a request
 outcome     what every status and every exception means
 compare     whether the order that Shout shows is the one that was sent
-interrupt   Ctrl-C and SIGTERM
+interrupt   Ctrl-C, SIGTERM and a closed terminal
 event_loop  the event loop that all requests run on
 """
 
@@ -46,8 +46,8 @@ async def deliver(
 ) -> Delivered:
     """Settle what is in doubt and send what is pending, each order exactly once.
 
-    In the main thread SIGINT and SIGTERM are taken care of while this runs: the first ends it in
-    good order, the second leaves the process at once with exit code 130.
+    In the main thread SIGINT, SIGTERM and SIGHUP are taken care of while this runs: the first ends
+    it in good order, the second leaves the process at once with exit code 130.
 
     :param limit: orders to take up at most; those in doubt from an earlier run come on top.
     :param stop: lets a program end the run as a signal would.

@@ -3,6 +3,9 @@
 So much does ``asyncio.timeout`` cost here, which sets and clears a timer for each request. One
 timer serves all requests: as each may take equally long, they run out in the order in which they
 began, and a timer set for the first is early enough for the others.
+
+A process that was stopped, or slept with its machine, wakes up with every time run out, and with
+the answers waiting to be read. They are read first.
 """
 
 from __future__ import annotations
@@ -10,6 +13,10 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 from typing import Any
+
+_LATE = 0.1
+"""So much of the timeout a look must be late for the process not to have been running; so much
+longer it then waits for what has arrived meanwhile."""
 
 
 class Deadlines:
@@ -19,7 +26,8 @@ class Deadlines:
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
         self._running: dict[_Running, None] = {}
-        self._timer = self._loop.call_later(seconds, self._look)
+        self._look_at(self._loop.time() + seconds)
+        self._excused = False
 
     def one(self) -> _Running:
         """A block of the present task that ends with :class:`TimeoutError` when its time is up."""
@@ -34,13 +42,21 @@ class Deadlines:
     def _look(self) -> None:
         """End what has run out; look again when the next one will, of those begun and to come."""
         now = self._loop.time()
+        self._excused = not self._excused and now - self._due > _LATE * self._seconds
+        if self._excused:
+            self._look_at(now + _LATE * self._seconds)
+            return
         next_at = now + self._seconds
         for running in self._running:
             if running.until > now:
                 next_at = running.until
                 break
             running.run_out()
-        self._timer = self._loop.call_at(next_at, self._look)
+        self._look_at(next_at)
+
+    def _look_at(self, due: float) -> None:
+        self._due = due
+        self._timer = self._loop.call_at(due, self._look)
 
 
 class _Running:

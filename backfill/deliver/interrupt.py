@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the run in good order, the second at once."""
+"""A wish to end the run: the first ends it in good order, the second at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+
+from backfill.signals import ending_signals
 
 _EXIT_CODE = 130
 
@@ -30,26 +32,29 @@ class Stop:
     def listening(self, tell: Callable[[], None]) -> Iterator[None]:
         """Call ``tell`` once when the wish is made, be it before the block or in it.
 
-        Where this is the main thread, SIGINT and SIGTERM make the wish for the time of the block;
-        the second one leaves at once, which is safe: what is under way is on disk as ``sending``.
+        Where this is the main thread, Ctrl-C, SIGTERM and SIGHUP make the wish for the time of the
+        block; the second one leaves at once, which is safe: what is under way is on disk as
+        ``sending``. Only the second SIGHUP does not: shell and kernel send one each.
         """
         self._tell = tell
         if self.requested:
             tell()
-        loop, caught = asyncio.get_running_loop(), []
+        loop, before = asyncio.get_running_loop(), {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ending_signals():
+                handler = signal.getsignal(number)
                 with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-                    loop.add_signal_handler(number, self._signalled)
-                    caught.append(number)
+                    loop.add_signal_handler(number, self._signalled, number)
+                    before[number] = handler
         try:
             yield
         finally:
             self._tell = None
-            for number in caught:
+            for number, handler in before.items():
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
-    def _signalled(self) -> None:
-        if self.requested:
+    def _signalled(self, number: signal.Signals) -> None:
+        if self.requested and number in (signal.SIGINT, signal.SIGTERM):
             os._exit(_EXIT_CODE)
         self.request()

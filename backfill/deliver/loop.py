@@ -224,8 +224,8 @@ async def carry_out(
 ) -> E:
     """Connect to Shout, see the errand through that ``make`` returns, and return it.
 
-    In the main thread the first SIGINT or SIGTERM stops it in good order, and the second ends the
-    process at once with exit code 130.
+    In the main thread the first SIGINT, SIGTERM or SIGHUP stops it in good order, and the second
+    ends the process at once with exit code 130.
 
     :param stop: lets a program stop it as a signal would.
     :raises UsageError: the address or a header cannot be used.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -135,3 +136,28 @@ def test_a_connection_that_does_not_come_about_is_given_up_as_not_sent(
         with pytest.raises(NoAnswer) as caught:
             asyncio.run(create(deaf, 3600.0))
     assert caught.value.outcome is Outcome.NOT_SENT
+
+
+def test_an_answer_that_arrived_while_the_process_was_stopped_is_read() -> None:
+    """Its time ran out in the same moment in which it could be read; that is no timeout."""
+
+    async def once() -> bytes:
+        loop, deadlines = asyncio.get_running_loop(), Deadlines(0.1)
+
+        async def ask() -> bytes:
+            with deadlines.one():
+                return await loop.sock_recv(ours, 10)
+
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            asking = asyncio.create_task(ask())
+            await asyncio.sleep(0)
+            theirs.send(b"answer")
+            time.sleep(0.2)  # noqa: ASYNC251 - nothing runs, as after SIGSTOP
+            try:
+                return await asking
+            finally:
+                deadlines.close()
+
+    assert asyncio.run(once()) == b"answer"
