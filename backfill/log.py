@@ -14,12 +14,14 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 from backfill.errors import StorageError
@@ -57,13 +59,14 @@ def opened(folder: Path, *, say: Callable[[str], None] | None = None) -> Iterato
     """
     logger = logging.getLogger("backfill")
     try:
-        handlers: list[logging.Handler] = [
-            logging.FileHandler(folder / LOG, encoding="utf-8", errors="backslashreplace")
-        ]
+        handlers: list[logging.Handler] = [_LogFile(folder / LOG)]
     except OSError as exc:
+        is_link = (folder / LOG).is_symlink()
         raise StorageError(
-            f"{folder / LOG}: cannot be written ({exc.strerror})",
-            hint="make the job folder writable, or name another with --job",
+            f"{folder / LOG}: cannot be written ({'it is a link' if is_link else exc.strerror})",
+            hint="remove the link, then run the same command again"
+            if is_link
+            else "make the job folder writable, or name another with --job",
         ) from exc
     handlers[0].setFormatter(_JsonLine())
     if say is not None:
@@ -114,6 +117,26 @@ def command(name: str, settings: Sequence[object]) -> Iterator[None]:
 
 def _is_interrupt(exc: BaseException) -> bool:
     return isinstance(exc, KeyboardInterrupt)
+
+
+class _LogFile(logging.FileHandler):
+    """The file. A link is not followed, and a full disk ends the log, not the work."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
+
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        return TextIOWrapper(
+            os.fdopen(os.open(self.baseFilename, flags, 0o666), "ab"), self.encoding, self.errors
+        )
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
+        """What cannot be logged is not shown either."""
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 class _JsonLine(logging.Formatter):

@@ -55,6 +55,27 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def refuse_tampered(path: Path) -> None:
+    """Refuse a checkpoint that is not the whole truth of its own job.
+
+    :raises CheckpointError: it is a link, which another job's lock does not cover; or its journal
+        was deleted after a crash, and with it what was recorded last. SQLite removes the shared
+        index of the journal no later than the journal itself.
+    """
+    if path.is_symlink():
+        raise CheckpointError(
+            f"{path}: is a link, not a checkpoint",
+            hint="name the job folder that it leads to with --job",
+        )
+    journal, index = path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+    # Asked again: another process may just have closed the checkpoint, and removed both.
+    if index.exists() and not journal.exists() and index.exists():
+        raise CheckpointError(
+            f"{journal}: is missing, and with it what was recorded last",
+            hint="restore a backup of the job folder; never import the same orders with a new job",
+        )
+
+
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     mode = "ro" if readonly else "rwc"
     connection = sqlite3.connect(

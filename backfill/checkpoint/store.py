@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from backfill.checkpoint.choice import Choice, unknown
-from backfill.checkpoint.connection import connect, storage_errors
+from backfill.checkpoint.connection import connect, refuse_tampered, storage_errors
 from backfill.checkpoint.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
@@ -34,6 +34,7 @@ class Checkpoint:
         :raises CheckpointError: it is damaged, from a newer version, or no checkpoint.
         """
         self.path = path
+        refuse_tampered(path)
         with storage_errors(path):
             self._db = connect(path, readonly=readonly)
             try:

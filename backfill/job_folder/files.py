@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +58,15 @@ FILES: tuple[JobFile, ...] = (
 
 
 def has_job(folder: Path) -> bool:
-    """Whether a folder contains a job."""
-    return (folder / CHECKPOINT).exists()
+    """Whether a folder contains a job; a checkpoint that is a dead link is one that is not there
+    now, perhaps as its disk is not.
+    """
+    return os.path.lexists(folder / CHECKPOINT)
+
+
+def has_lost_its_checkpoint(folder: Path) -> bool:
+    """Whether only the reports of a job are left. What it sent is not known any more."""
+    return not has_job(folder) and (folder / RESULTS).exists()
 
 
 def may_hold_job(folder: Path) -> bool:

@@ -54,7 +54,8 @@ def writing(
     try:
         with _told(final, "written"):
             final.parent.mkdir(mode=0o700, exist_ok=True)
-            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            partial.unlink(missing_ok=True)  # it may be a link to elsewhere
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             file = pa.OSFile(str(partial), "wb")
         with file:
             writer = pa.ipc.new_file(

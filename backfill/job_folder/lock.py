@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backfill.errors import JobLocked, StorageError, UsageError
-from backfill.job_folder.files import LOCK, may_hold_job
+from backfill.job_folder.files import CHECKPOINT, LOCK, has_lost_its_checkpoint, may_hold_job
 
 OWNER_ONLY = 0o077  # as a umask: folders 0700, files 0600
 
@@ -56,7 +56,7 @@ def hold(folder: Path) -> Iterator[None]:
 def make_folder(folder: Path) -> None:
     """Create the job folder, for its owner only (0700); an existing one is closed to others too.
 
-    :raises UsageError: it exists and contains files that are not a job's.
+    :raises UsageError: it exists and contains files that are not a job's, or lost its checkpoint.
     :raises StorageError: it cannot be created or closed to others.
     """
     try:
@@ -65,6 +65,12 @@ def make_folder(folder: Path) -> None:
             raise UsageError(
                 f"{folder}: not a job folder; it contains other files",
                 hint="name an empty or new folder with --job",
+            )
+        if has_lost_its_checkpoint(folder):
+            raise UsageError(
+                f"{folder}: {CHECKPOINT} is missing, so it is not known which orders were sent",
+                hint="restore it from a backup. If nothing was ever sent from this folder, name"
+                " another one with --job",
             )
         if os.name == "posix" and folder.stat().st_mode & OWNER_ONLY:
             folder.chmod(0o700)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from backfill.checkpoint import Adopted, Checkpoint, adopt, now
+from backfill.checkpoint import Adopted, Checkpoint, Source, adopt, now
 from backfill.checkpoint.decisions import decisions
 from backfill.job_folder.files import CHECKPOINT, has_job
 from backfill.prepare.reading.fingerprint import expand, sha256_of
@@ -21,6 +22,9 @@ from backfill.settings import ImportSettings
 from backfill.version import __version__
 
 _log = logging.getLogger(__name__)
+
+_END_OF_ROWS = b"ARROW1"
+"""How a whole Arrow file ends."""
 
 
 def prepare_into_job(
@@ -37,9 +41,10 @@ def prepare_into_job(
     known: dict[str, str] = {}
     if has_job(folder):
         with Checkpoint(folder / CHECKPOINT) as checkpoint:
-            if checkpoint.meta().get("fingerprint") == current:
+            sources = checkpoint.sources()
+            if checkpoint.meta().get("fingerprint") == current and _has_rows(folder, sources):
                 return None
-            known = {source.source: source.sha256 for source in checkpoint.sources()}
+            known = {source.source: source.sha256 for source in sources}
     from backfill.prepare.pipeline import prepare
     from backfill.prepare.validation import rules
 
@@ -65,6 +70,19 @@ def prepare_into_job(
             _log.info("decided", extra={"fields": told})
     _log.info("prepared", extra={"fields": {"rows": prepared.rows, **asdict(adopted)}})
     return adopted, bool(known)
+
+
+def _has_rows(folder: Path, sources: Sequence[Source]) -> bool:
+    """Whether the source rows are still there, as whole Arrow files."""
+    for source in sources:
+        try:
+            with (folder / source.details["rows_file"]).open("rb") as file:
+                file.seek(-len(_END_OF_ROWS), os.SEEK_END)
+                if file.read() != _END_OF_ROWS:
+                    return False
+        except OSError:
+            return False
+    return True
 
 
 def fingerprint(imports: ImportSettings, sha256: Callable[[Path], str]) -> str:

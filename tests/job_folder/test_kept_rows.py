@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,19 +110,21 @@ def test_gone_or_damaged(tmp_path: Path, rows_file: str) -> None:
             kept_rows.take_rows(tmp_path, name, [2])
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk(tmp_path: Path) -> None:
-    """The disk's refusal is one clear line, and nothing is left behind."""
-    (tmp_path / "rows").mkdir()
-    (tmp_path / "rows" / "0123456789abcdef.partial").symlink_to("/dev/full")
+    """The system's refusal is one clear line, and nothing is left behind."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fills_the_disk() -> None:
         with kept_rows.writing(tmp_path, ROWS_FILE, COLUMNS) as write:
             for each in BATCHES:
                 write(each)
 
-    with pytest.raises(StorageError, match=r"arrow: .* cannot be written \(.*No space left"):
-        fills_the_disk()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(StorageError, match=r"arrow: .* cannot be written \(.*too large"):
+            fills_the_disk()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not os.listdir(tmp_path / "rows")
 
 
