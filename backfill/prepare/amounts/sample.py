@@ -19,9 +19,10 @@ from backfill.prepare.convert.cells import clean
 from backfill.prepare.convert.columns import present
 from backfill.prepare.grouping.orders import one_array
 from backfill.prepare.mapping import fields
+from backfill.prepare.reading.table import BATCH_ROWS
 
-#: Rows of the first part of the sample, and of the further ones.
-_FIRST_ROWS: Final = 1 << 15
+#: Rows of the first part of the sample, which is a whole batch, and of the further ones.
+_FIRST_ROWS: Final = BATCH_ROWS
 _FURTHER_ROWS: Final = 1 << 12
 #: The share of a column's filled cells that must be amounts.
 _AMOUNTS: Final = 0.9

@@ -20,7 +20,7 @@ HeaderJudge = Callable[[Sequence[str]], float]
 
 #: Rows of a batch: small enough for the kernels to stay in the processor's cache, and for the lanes
 #: of work to hold several at once; large enough that a call costs little a row.
-BATCH_ROWS = 1 << 15
+BATCH_ROWS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class SourceReader(Protocol):
         """The same source under another label."""
 
     def batches(self) -> Iterator[pd.DataFrame]:
-        """The rows below the header that are not blank, in their order, about 32k at a time.
+        """The rows below the header that are not blank, in their order, about 16k at a time.
 
         Columns, all backed by Arrow: ``table.columns`` (string; blank is empty or null; the text
         is untouched), then ``_row`` (int64: the row's number in a spreadsheet, where the header
