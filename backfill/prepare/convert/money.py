@@ -8,8 +8,16 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backfill.prepare.convert import text_bytes
 from backfill.prepare.convert.amounts import take_apart
-from backfill.prepare.convert.columns import Converted, Text, as_text, matches, none_of, on_distinct
+from backfill.prepare.convert.columns import (
+    Converted,
+    Text,
+    as_text,
+    none_of,
+    on_distinct,
+    present,
+)
 from backfill.prepare.convert.currencies import may_be
 from backfill.prepare.convert.marks import NumberStyle
 from backfill.prepare.convert.numerals import fixed, is_fixed, rounded, with_point
@@ -18,6 +26,9 @@ _FINER = 4
 """More decimals of unit prices below a cent: millionths of a dollar."""
 _ALIKE = 2
 """Up to so many decimals a number is read alike under either decimal mark."""
+
+_NAMING = text_bytes.wanted(set(range(256)).difference(b"-.0123456789"))
+"""Bytes that may name a currency: all but those of a plain number."""
 
 
 def cents(text: Text, style: NumberStyle) -> Converted:
@@ -63,8 +74,8 @@ def other_currency(text: Text, currency: str) -> pa.StringArray:
 
 def _is_bare(column: pa.StringArray) -> bool:
     """Whether no amount of the column names anything."""
-    bare = pc.or_(matches(column, r"^[-0-9.]*$"), column.is_null())
-    return bool(pc.all(bare, min_count=0).as_py())
+    naming = text_bytes.holding(column, _NAMING) & present(column)
+    return not naming.any()
 
 
 def _converted(column: pa.StringArray, style: NumberStyle, places: int) -> Converted:
