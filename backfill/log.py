@@ -154,7 +154,9 @@ class _JsonLine(logging.Formatter):
                 f"{frame.name}:{frame.lineno}"
                 for frame in traceback.extract_tb(record.exc_info[2])[-5:]
             ]
-        return json.dumps({key: _clean(value) for key, value in facts.items()}, ensure_ascii=False)
+        line = json.dumps({key: _clean(value) for key, value in facts.items()}, ensure_ascii=False)
+        # Whoever shows the file in a terminal is not to be shown what a cell makes of it.
+        return line if line.isprintable() else "".join(map(_as_json, line))
 
 
 class _Said(logging.Handler):
@@ -167,6 +169,10 @@ class _Said(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
         self._say(str(_clean(f"[{record.levelname.lower()}] {record.getMessage()}{fields}")))
+
+
+def _as_json(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

@@ -152,7 +152,7 @@ class _Bars:
     def say(self, line: str) -> None:
         from tqdm import tqdm
 
-        tqdm.write(line, file=self._out)
+        tqdm.write(_printable(line), file=self._out)
 
 
 def _bar(name: str, total: int | None, unit: str, out: _Output) -> tqdm[Any]:
@@ -309,7 +309,7 @@ class _Plain:
         self._out.line(f"{at.name}: {text}{self._tail(at)}")
 
     def say(self, line: str) -> None:
-        self._out.line(line)
+        self._out.line(_printable(line))
 
     def _so_far(self, at: _Moment) -> str:
         if not at.total:
@@ -353,6 +353,11 @@ class _Json:
 
     def _line(self, facts: dict[str, object]) -> None:
         self._out.line(json.dumps(facts))
+
+
+def _printable(line: str) -> str:
+    """A line that quotes a cell or an answer must not give orders to the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def _amount(n: int | None, unit: str) -> str:

@@ -55,6 +55,7 @@ def execute(args: argparse.Namespace) -> int:
     import io
     import signal
 
+    from backfill.cli.visible import VisibleOutput
     from backfill.signals import ending_signals
 
     for stream in (sys.stdout, sys.stderr):
@@ -74,7 +75,8 @@ def execute(args: argparse.Namespace) -> int:
         if number != signal.SIGINT
     }
     try:
-        return parser.COMMANDS[args.command].run(args)
+        with contextlib.redirect_stdout(VisibleOutput(sys.stdout)):
+            return parser.COMMANDS[args.command].run(args)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from backfill.cli.command import Command, job
+from backfill.cli.visible import steered, visible
 from backfill.progress import duration
 
 if TYPE_CHECKING:
@@ -87,12 +88,12 @@ def watch(read_now: Callable[[], Status], *, as_json: bool, out: TextIO | None =
 
     In a terminal each overwrites the one before; elsewhere they follow each other.
     """
-    out = out or sys.stdout
+    out = out or steered(sys.stdout)
     lines_up = 0
     try:
         while True:
             now = read_now()
-            text = render(now, as_json=as_json)
+            text = visible(render(now, as_json=as_json))
             if lines_up:
                 out.write(f"\x1b[{lines_up}F\x1b[J")  # up, and clear to the end of the screen
             out.write(f"{text}\n")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backfill.cli.visible import visible
 from backfill.errors import UsageError
 from backfill.settings.declared import SETTINGS
 
@@ -86,7 +87,7 @@ def confirmation(render: Callable[[Any], Iterable[str]]) -> Confirm | None:
 
     def ask(plan: Plan) -> bool:
         for line in render(plan):
-            print(line, file=sys.stderr)
+            print(visible(line), file=sys.stderr)
         word = plan.confirm_with
         question = f"\nType {word} to continue, anything else to stop: "
         print(question, end="", file=sys.stderr, flush=True)

@@ -138,9 +138,9 @@ def test_nothing_is_written_through_a_link(
     for name in (*traps, *drafts):
         (JOB / name).unlink(missing_ok=True)
         (JOB / name).symlink_to(victim.resolve())
-    for name in (JOB / "rows").iterdir():
-        name.with_suffix(".partial").symlink_to(victim.resolve())
-        name.unlink()
+    for rows in (JOB / "rows").iterdir():
+        rows.with_suffix(".partial").symlink_to(victim.resolve())
+        rows.unlink()
     assert typed("run", "orders.csv", *to(job)) == 0
     assert typed("verify", JOB, *to(job)) == 0
     assert victim.read_text() == "precious"
@@ -188,7 +188,7 @@ def test_two_runs_at_once(job: SandboxProcess) -> None:
 
 def test_a_journal_of_another_file_is_not_played_back(job: SandboxProcess) -> None:
     """It has no checksums of ours. Orders of the lost one are found in Shout by their keys."""
-    words = ["run", "--job", JOB, *to(job), "--rate", "20"]
+    words: list[str | Path] = ["run", "--job", JOB, *to(job), "--rate", "20"]
     assert killed(words, lambda: job.stats()["orders"] > 9)
     CHECKPOINT.with_name("checkpoint.sqlite-wal").write_bytes(os.urandom(40000))
     CHECKPOINT.with_name("checkpoint.sqlite-shm").write_bytes(os.urandom(32768))
