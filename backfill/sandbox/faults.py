@@ -10,12 +10,15 @@ Everything is optional; an empty file is a Shout that behaves. A whole one::
     down = false                    # "503": answers only that; "drop": hangs up on everybody
     honour_duplicate_header = true  # false: a second order with the same reference id is created
     envelope = false                # true: answers come as {"order": {...}}, {"message": {...}}
+    lookup_lag = 0                  # seconds after its commit before a get finds an order
+    not_found_body = ""             # JSON that stands for "no such order"; default: an error text
 
     [status]                        # not documented by Shout, so they can be set
     created = 201
     duplicate = 409
     not_enabled = 422
     unknown_account = 404
+    not_found = 404                 # of an order
 
     [accounts]
     auto = true                     # an id not named here is an account too, made at first sight
@@ -55,6 +58,8 @@ Kinds ("commit" means: in the SQLite file; for a ``get``: read). On each operati
 ``latency``                 waits ``ms = 200``, or ``ms = [50, 300]`` evenly spread, then goes on
 ``error_before_commit``     answers ``status = 500`` (any), with ``retry_after = N`` if given
 ``error_after_commit``      the same, and the commit has happened
+``answer``                  answers ``status = 200`` with the text ``body = "{}"`` as
+                            ``content_type = "application/json"``; commits if ``commit = true``
 ``redirect``                answers 302 to ``location = "/elsewhere"``, no commit
 ``drop_before_commit``      closes the connection, no commit; ``reset = true``: with a TCP reset
 ``drop_after_commit``       commits, then closes the connection; ``reset`` as above
@@ -107,6 +112,14 @@ KINDS: Mapping[str, Kind] = {
     "latency": Kind(options={"ms": 200}),
     "error_before_commit": Kind(options={"status": 500, "retry_after": None}),
     "error_after_commit": Kind(options={"status": 500, "retry_after": None}),
+    "answer": Kind(
+        options={
+            "status": 200,
+            "body": "{}",
+            "content_type": "application/json",
+            "commit": False,
+        }
+    ),
     "redirect": Kind(options={"location": "/elsewhere"}),
     "drop_before_commit": Kind(options={"reset": False}),
     "drop_after_commit": Kind(options={"reset": False}),
@@ -138,7 +151,15 @@ _DEFAULTS: Mapping[str, Any] = {
     "down": False,
     "honour_duplicate_header": True,
     "envelope": False,
-    "status": {"created": 201, "duplicate": 409, "not_enabled": 422, "unknown_account": 404},
+    "lookup_lag": 0,
+    "not_found_body": "",
+    "status": {
+        "created": 201,
+        "duplicate": 409,
+        "not_enabled": 422,
+        "unknown_account": 404,
+        "not_found": 404,
+    },
     "accounts": {"auto": True, "known": [], "pairs": [], "unknown": [], "not_enabled": []},
     "fault": [],
 }
@@ -175,6 +196,9 @@ _SHAPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "retry_after": ("seconds", _is_count),
     "status": ("a status code", lambda value: _is_count(value) and 200 <= value <= 599),
     "cents": ("whole cents", lambda value: type(value) is int),
+    "body": ("a text", lambda value: isinstance(value, str)),
+    "content_type": ("a text", lambda value: isinstance(value, str)),
+    "commit": ("true or false", lambda value: isinstance(value, bool)),
     "reset": ("true or false", lambda value: isinstance(value, bool)),
     "location": ("a text", lambda value: isinstance(value, str)),
     "account": ("a text", lambda value: isinstance(value, str)),
@@ -272,6 +296,8 @@ class Faults:
         self.down: str | bool = self.table["down"]
         self.honour_duplicate_header: bool = self.table["honour_duplicate_header"]
         self.envelope: bool = self.table["envelope"]
+        self.lookup_lag: float = self.table["lookup_lag"]
+        self.not_found_body: str = self.table["not_found_body"]
         self.status: dict[str, int] = self.table["status"]
         accounts = self.table["accounts"]
         pairs = [(str(connect), str(user)) for connect, user in accounts["pairs"]]

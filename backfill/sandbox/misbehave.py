@@ -58,23 +58,10 @@ async def carry_out(
     Raises Gone where the fault leaves the client without an answer.
     """
     options = fault.options
-    match fault.kind:
-        case "error_before_commit":
-            return _error(options)
-        case "redirect":
-            return web.Response(status=302, headers={"Location": options["location"]})
-        case "drop_before_commit":
-            drop(request, reset=options["reset"])
-        case "hang_before_commit":
-            await _until_left(request)
-            raise Gone(HUNG)
-        case "late_commit":
-            later(options["seconds"], act)
-            await _until_left(request)
-            raise Gone(LATE)
-
+    if (before := await _before_commit(fault, request, act, later)) is not None:
+        return before
     answer = act()
-    if answer.status < 300:
+    if answer.status < 300 and answer.about != "error":
         _lie(fault, answer.body)
     body = _encode(answer, envelope=envelope)
     match fault.kind:
@@ -97,6 +84,42 @@ async def carry_out(
     return web.Response(
         status=answer.status, body=body, headers=answer.headers, content_type=content_type
     )
+
+
+async def _before_commit(
+    fault: Fault,
+    request: web.Request,
+    act: Callable[[], Answer],
+    later: Callable[[float, Callable[[], Answer]], None],
+) -> web.Response | None:
+    """The answer of a fault that does not commit, or where nothing depends on what was committed.
+
+    None: any other fault.
+    """
+    options = fault.options
+    match fault.kind:
+        case "error_before_commit":
+            return _error(options)
+        case "answer":
+            if options["commit"]:
+                act()
+            return web.Response(
+                status=options["status"],
+                text=options["body"],
+                content_type=options["content_type"],
+            )
+        case "redirect":
+            return web.Response(status=302, headers={"Location": options["location"]})
+        case "drop_before_commit":
+            drop(request, reset=options["reset"])
+        case "hang_before_commit":
+            await _until_left(request)
+            raise Gone(HUNG)
+        case "late_commit":
+            later(options["seconds"], act)
+            await _until_left(request)
+            raise Gone(LATE)
+    return None
 
 
 def drop(request: web.Request, *, reset: bool = False) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from backfill.sandbox import order as orders
@@ -185,9 +186,20 @@ class Shout:
     def _stored(self, call: Call) -> StoredOrder:
         account, name = self._account(call)
         stored = self.store.first(account, call.reference_id)
-        if stored is None:
-            raise Refused(404, f"account {name} has no order with reference_id {call.reference_id}")
+        if stored is None or (call.operation == "get" and self._is_new(stored)):
+            status, body = self.faults.status["not_found"], self.faults.not_found_body
+            refused = Refused(
+                status, f"account {name} has no order with reference_id {call.reference_id}"
+            )
+            if body:
+                refused.answer = Answer(status, json.loads(body))
+            raise refused
         return stored
+
+    def _is_new(self, stored: StoredOrder) -> bool:
+        """Whether lookups, which lag, do not know the order yet."""
+        age = datetime.now(UTC) - datetime.fromisoformat(stored.arrived_at)
+        return age.total_seconds() < self.faults.lookup_lag
 
 
 def _json_object(body: bytes) -> tuple[str, dict[str, Any]]:
