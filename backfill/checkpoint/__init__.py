@@ -30,6 +30,7 @@ from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
     IN_SHOUT,
+    LEARNED,
     NOT_CREATED,
     ORDER_COLUMNS,
     PROBLEM_COLUMNS,
@@ -49,6 +50,7 @@ from backfill.checkpoint.store import Checkpoint
 
 __all__ = [
     "IN_SHOUT",
+    "LEARNED",
     "NOT_CREATED",
     "ORDER_COLUMNS",
     "PROBLEM_COLUMNS",

@@ -52,12 +52,16 @@ class WireRule(StrEnum):
     """it was created, but Shout's answer is not what was sent"""
     IN_DOUBT = "in_doubt"
     """lookups do not tell whether it is in Shout"""
+    NOT_PROVEN_OURS = "not_proven_ours"
+    """``existing``: it was left in doubt and is in Shout; nothing proves that we created it"""
     UNDOING = "undoing"
     """in state ``sending``: the request that may be under way is one to delete it"""
 
 
 #: ``meta``: when a job's personal data was purged.
 PURGED = "purged_at"
+#: ``meta``: what delivery has learned of Shout, as JSON.
+LEARNED = "learned"
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

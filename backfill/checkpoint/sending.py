@@ -20,6 +20,7 @@ _CLAIM = (
     "id, reference_id, account_header, account_id, CAST(payload AS BLOB), attempts, total_cents"
 )
 """The columns of a :class:`Claim`."""
+_NEWEST = 5
 
 
 def claim(db: sqlite3.Connection, *, after: int, most: int, chosen: str) -> list[Claim]:
@@ -119,3 +120,28 @@ def in_doubt(checkpoint: Checkpoint) -> list[Claim]:
         f"SELECT {_CLAIM} FROM orders WHERE state = 'sending'{checkpoint.chosen} ORDER BY id"
     )
     return [Claim(*row) for row in rows]
+
+
+def known_to_be_there(checkpoint: Checkpoint) -> list[tuple[Claim, str]]:
+    """A few orders that are in Shout, with Shout's ids: the newest, and one per account in doubt.
+
+    Their payloads are left out.
+    """
+    known = (
+        "SELECT id, reference_id, account_header, account_id, x'', attempts, total_cents,"
+        " shout_order_id FROM orders"
+        " WHERE state IN ('created', 'existing') AND shout_order_id IS NOT NULL"
+    )
+    newest = f"{known} ORDER BY id DESC LIMIT {_NEWEST}"
+    in_doubt = (
+        f"{known} AND id IN (SELECT max(id) FROM orders WHERE state = 'created'"
+        " AND account_id IN (SELECT account_id FROM orders WHERE state = 'sending')"
+        " GROUP BY account_header, account_id)"
+    )
+    rows = checkpoint.query(f"SELECT * FROM ({newest}) UNION SELECT * FROM ({in_doubt})")
+    return [(Claim(*row[:-1]), row[-1]) for row in rows]
+
+
+def remember(db: sqlite3.Connection, fact: tuple[str, str]) -> None:
+    """Write a row of ``meta``."""
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", fact)

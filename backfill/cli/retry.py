@@ -17,6 +17,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reason", metavar="TEXT", help="only orders whose reason contains this text"
     )
+    parser.add_argument(
+        "--not-in-shout",
+        metavar="REFERENCE_ID",
+        action="append",
+        default=[],
+        help="an order in doubt that you have looked for in Shout, and that is not there: sends it"
+        " again; repeatable",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
             rule=args.rule,
             account=args.account,
             reason=args.reason,
+            not_in_shout=args.not_in_shout,
             confirm=confirmation(plan_lines),
             **options_of(args),
         )
@@ -42,7 +51,8 @@ COMMAND = Command(
     description=(
         "Puts failed and skipped orders back to pending, and sends what is pending. An order "
         "that was sent before is looked up first. --rule, --account and --reason select "
-        "some of them."
+        "some of them. An order in doubt that lookups cannot settle is sent again only if "
+        "you say with --not-in-shout that it is not in Shout."
     ),
     examples=(
         f"  backfill retry orders.backfill{TO_SHOUT}"

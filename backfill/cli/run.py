@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from backfill.cli.command import Command, exports, settings
 from backfill.cli.on_finish import with_on_finish
 from backfill.cli.terminal import (
+    DONE,
     INCOMPLETE,
     confirmation,
-    exit_code,
+    exit_code_of_run,
     given,
     job_of,
     listed,
@@ -59,11 +60,12 @@ def show(result: RunResult, folder: Path) -> int:
         none = "None of the chosen orders" if result.states[State.PENDING] else "Nothing"
         print(f"{none} is left to send: {states or 'the job has no orders'}.")
         print(f"The reports are in {folder}; 'backfill report {folder}' writes them again.")
-        return exit_code(result.states)
+        return exit_code_of_run(result.states)
     before = [*lines_of_changes(result.prepared), *lines_of_sending(result)]
     print_summary(result.figures, folder, before)
     not_updated = result.updated.left if result.updated else 0
-    return INCOMPLETE if not_updated else exit_code(result.states)
+    code = exit_code_of_run(result.states)
+    return INCOMPLETE if code == DONE and not_updated else code
 
 
 def lines_of_sending(result: RunResult) -> Iterator[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DONE = 0
 INCOMPLETE = 3
+TO_RESUME = 4
 
 #: Settings of the job or of the command itself, which the methods of a job do not take.
 _NOT_OF_A_METHOD = ("job", "config", "progress", "verbose", "on_finish")
@@ -102,6 +103,13 @@ def listed(lines: Iterable[str], most: int = 10) -> Iterator[str]:
     yield from lines[:most]
     if len(lines) > most:
         yield f"  and {len(lines) - most:,} more"
+
+
+def exit_code_of_run(states: Mapping[State, int]) -> int:
+    """4 where orders are in doubt, so that the same command has to be run again."""
+    from backfill.checkpoint import State
+
+    return TO_RESUME if states[State.SENDING] else exit_code(states)
 
 
 def exit_code(states: Mapping[State, int]) -> int:

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         account=args.account, since=args.since, confirm=confirmation(plan_lines), **options_of(args)
     )
     print("\n".join(lines(result, job.folder)))
-    return INCOMPLETE if result.stay or result.maybe_not_ours else DONE
+    return INCOMPLETE if result.stay or result.not_proven_ours else DONE
 
 
 def plan_lines(plan: UndoPlan) -> Iterator[str]:
@@ -56,10 +56,10 @@ def plan_lines(plan: UndoPlan) -> Iterator[str]:
 
 def lines(result: UndoResult, folder: Path) -> Iterator[str]:
     """What the undo did."""
-    if result.maybe_not_ours:
+    if result.not_proven_ours:
         yield (
-            f"{len(result.maybe_not_ours):,} orders stay in Shout, because they may have been there"
-            f" before this job: {', '.join(listed(result.maybe_not_ours))}"
+            f"{len(result.not_proven_ours):,} orders stay in Shout, because they may have been"
+            f" there before this job: {', '.join(listed(result.not_proven_ours))}"
         )
     if not result.selected:
         yield "Nothing to delete: no order that this job created is selected."

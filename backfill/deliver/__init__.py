@@ -6,7 +6,13 @@ send        one order's way: look it up where it was in doubt, send it, read the
 in_flight   an order on that way
 canary      one order alone, then ten, then all
 accounts    which accounts take orders
-settle      lookups: an order in doubt is never sent again before it was looked up
+settle      an order in doubt is never sent again before it is certain that it is not in Shout
+lookup      asks for one order, patiently
+absence     how Shout says that an order is not there
+witness     orders that are known to be there, and how much lookups lag
+parking     where orders in doubt wait for a witness
+learned     what a job has learned of Shout, kept from run to run
+shown       what an answer shows: the order that was asked for, that there is none, or neither
 shout       what an errand reaches Shout through, and the limits that hold for every errand
 pace, rate  when a request may go: limits, pauses, outages, budget
 wire        one request with its turn and its count

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from orjson import loads  # five times as fast as json, and every answer is parsed
-
 from backfill.deliver.gate import FLAG
 
 ShownOrder = Mapping[str, Any]
@@ -50,28 +48,10 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def order_in(body: bytes) -> ShownOrder | None:
-    """The order that an answer shows, bare or under ``order``; None where it is no JSON object."""
-    try:
-        document = loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict):
-        return None
-    inner = document.get("order")
-    return inner if isinstance(inner, dict) else document
-
-
 def sent_order(payload: bytes) -> ShownOrder:
     """The order in a request body."""
     order: ShownOrder = json.loads(payload)["order"]
     return order
-
-
-def shout_id(order: ShownOrder) -> str | None:
-    """Shout's own id of an order."""
-    value = order.get("id")
-    return None if value is None else str(value)
 
 
 def differences(

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import inf
 from typing import Literal
 
 from backfill.checkpoint import Activity, Checkpoint, Claim, Result, State, sending
@@ -86,6 +85,7 @@ class Create:
             if claims:
                 self._claimed_up_to = claims[-1].id
             orders += [self._in_flight(claim) for claim in claims]
+        self._sender.taken_up(len(orders), last=len(orders) < room)
         return orders
 
     async def see_through(self, item: InFlight) -> Result:
@@ -109,9 +109,9 @@ class Create:
         order = InFlight(claim, account, claim.attempts)
         if in_doubt:
             order.in_doubt, order.asked_at = True, self._began
-        elif claim.attempts:  # an earlier run sent it, so long ago that one lookup is enough
-            order.in_doubt, order.asked_at = True, -inf
-        order.ours = order.in_doubt
+        else:
+            order.look_first = claim.attempts > 0
+        order.ours = in_doubt or order.look_first
         return order
 
     def _record(self, db: sqlite3.Connection, done: Sequence[Result]) -> None:
@@ -121,6 +121,7 @@ class Create:
         activity.created, activity.failed = states[State.CREATED], states[State.FAILED]
         sending.record(db, done)
         sending.record_activity(db, activity)
+        sending.remember(db, self._shout.learned.as_meta())
         for account in self._to_skip:
             refused, account.refused = account.refused, []
             account.skipped = True
@@ -153,5 +154,6 @@ class Create:
     def _close(self) -> None:
         """Nothing more is sent."""
         self._canary.close()
+        self._sender.close()
         for account in self._accounts.values():
             account.close()

@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, Protocol, TypeVar
 
-from backfill.checkpoint import Checkpoint
+from backfill.checkpoint import LEARNED, Checkpoint, sending
 from backfill.deliver.api import Api
 from backfill.deliver.event_loop import on_event_loop
 from backfill.deliver.interrupt import Stop
+from backfill.deliver.learned import Learned
 from backfill.deliver.shout import Shout
 from backfill.errors import Interrupted
 from backfill.progress import Progress, Stage
@@ -160,7 +161,7 @@ class Loop(Generic[Item, Done]):
         under_way = self._open - len(self._done)  # results and claims are committed together
         if self._errand.alone:
             return 0 if under_way else 1
-        slow = min(self._shout.slow, self._most_slow)
+        slow = min(self._shout.slow, self._most_slow) + self._shout.parked
         return max(0, 2 * self._shout.pace.limit + slow - under_way)
 
     async def _until_due(self) -> None:
@@ -232,7 +233,8 @@ async def carry_out(
     :raises SafetyStop, Interrupted, StorageError: see :meth:`Loop.run`.
     """
     async with Api(settings) as api:
-        shout = Shout(api, settings, progress.say)
+        learned = Learned.of(checkpoint.remembered(LEARNED))
+        shout = Shout(api, settings, progress.say, learned, sending.known_to_be_there(checkpoint))
         errand = make(shout)
         loop = Loop(checkpoint, shout, errand, settings, progress)
         with (stop or Stop()).listening(loop.interrupt):

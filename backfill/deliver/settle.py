@@ -1,116 +1,115 @@
 """Settles orders in doubt by looking them up; they are never just sent again.
 
-*Not found* is not believed at once: Shout may still be processing the request and commit it after
-the lookup. So a second lookup follows ``settle`` seconds after the request ended, and only then may
-the order be sent again. The one case that remains is a server that commits even later and also
-ignores the duplicate header, which is why ``settle`` is a setting.
+*Found* is believed at once: the answer shows the order. *Not there* is not. Shout may still be
+processing the request and commit it after the lookup, and lookups may lag behind commits or be no
+lookups at all. So it is believed only
+
+- ``settle`` seconds after the request ended, or a multiple of the longest lag of lookups;
+- after a lookup has found an order that is known to be there: see :mod:`backfill.deliver.witness`;
+- if the answer is the one that keys get that cannot be there: :mod:`backfill.deliver.absence`.
+
+The one case that remains is a server that commits even later and also ignores the duplicate
+header, which is why ``settle`` is a setting.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from math import inf
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_random_exponential
-
 from backfill.checkpoint import Claim
-from backfill.deliver.api import Answer, NoAnswer
-from backfill.deliver.compare import ShownOrder, order_in
-from backfill.deliver.outcome import Outcome, of_status
+from backfill.deliver.absence import Absence
+from backfill.deliver.api import Answer
+from backfill.deliver.compare import ShownOrder
+from backfill.deliver.learned import Learned
+from backfill.deliver.lookup import Lookup, RefusedLookup
 from backfill.deliver.pace import Pace
 from backfill.deliver.wire import Wire
-from backfill.errors import SafetyStop
+from backfill.deliver.witness import Witness, Witnesses
+from backfill.settings import ApiSettings
 
-_NOT_FOUND, _GONE = 404, 410
-_MOST_LOOKUPS = 8
-
-
-class Unanswered(Exception):
-    """A lookup that did not show whether the order exists."""
-
-
-class RefusedLookup(Unanswered):
-    """A lookup that Shout refuses for this account."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.describe())
-        self.answer = answer
+_MOST_UNLIKE = 3
+"""Answers to one order that may say *not there*, but are not how Shout says it."""
 
 
 class Settler:
     """Finds out what became of orders."""
 
-    def __init__(self, wire: Wire, pace: Pace, settle: float) -> None:
-        """:param settle: seconds after a request before 'not found' is believed."""
-        self._wire = wire
-        self._pace = pace
-        self._settle = settle
+    def __init__(
+        self,
+        wire: Wire,
+        pace: Pace,
+        settings: ApiSettings,
+        learned: Learned,
+        known: Sequence[tuple[Claim, str]],
+        say: Callable[[str], None],
+    ) -> None:
+        """:param known: orders of earlier runs that are in Shout, with Shout's ids."""
+        self._lookup = Lookup(wire, pace)
+        self._absence = Absence(self._lookup.ask)
+        self._sleep = pace.sleep
         self._loop = asyncio.get_running_loop()
+        self.witnesses = Witnesses(
+            self._lookup.look,
+            pace.sleep,
+            say,
+            learned,
+            known,
+            settle=settings.settle,
+            give_up_after=settings.give_up_after,
+        )
 
     async def find_for_certain(self, claim: Claim, *, asked_at: float = -inf) -> ShownOrder | None:
         """The order as Shout shows it, or None if it is certain not to exist.
 
-        :param asked_at: the event loop's time when the last request to create it ended.
+        :param asked_at: the event loop's time when the last request about it ended.
+        :raises NoWitness: no lookup found it, and no order is known to be in Shout.
         :raises Unanswered: no lookup was answered. :raises Stopped: nothing more is sent.
+        :raises SafetyStop: lookups cannot be trusted.
         """
-        shown = await self.find(claim)
-        wait = asked_at + self._settle - self._loop.time()
-        if shown is None and wait > 0:
-            await self._pace.sleep(wait)
-            shown = await self.find(claim)
-        return shown
+        account, unlike = (claim.account_header, claim.account_id), 0
+        while True:
+            looked_at = self._loop.time()
+            shown = await self._lookup.ask(claim)
+            if not isinstance(shown, Answer):
+                self.witnesses.saw(claim, shown)
+                return shown
+            if self._is_early(looked_at, asked_at):
+                await self._sleep(asked_at + self.witnesses.settle - looked_at)
+                continue
+            witness = await self.witnesses.vouch(account, after=asked_at)
+            if self._is_early(looked_at, asked_at):
+                continue  # the witness has shown a longer lag
+            if await self._absence.is_said_by(shown, claim, witness.account):
+                return None
+            unlike += 1
+            if unlike >= _MOST_UNLIKE:
+                raise RefusedLookup(shown)
 
     async def find(self, claim: Claim) -> ShownOrder | None:
-        """The order as Shout shows it now, or None; repeated while there is no answer.
+        """The order as Shout shows it now, or None where Shout says that it is not there.
+
+        :raises Unanswered: no lookup told. :raises Stopped: nothing more is sent.
+        """
+        account, unlike = (claim.account_header, claim.account_id), 0
+        while True:
+            shown = await self._lookup.ask(claim)
+            if not isinstance(shown, Answer):
+                return shown
+            if await self._absence.is_said_by(shown, claim, account):
+                return None
+            unlike += 1
+            if unlike >= _MOST_UNLIKE:
+                raise RefusedLookup(shown)
+
+    async def find_created(self, claim: Claim, shout_order_id: str) -> ShownOrder:
+        """The order, which Shout has just confirmed; looked up until it is found.
 
         :raises Unanswered: no lookup was answered. :raises Stopped: nothing more is sent.
+        :raises SafetyStop: it is not found.
         """
-        patiently = AsyncRetrying(
-            retry=retry_if_exception_type(_TryAgain),
-            wait=wait_random_exponential(multiplier=0.25, max=10),
-            stop=self._enough,
-            sleep=self._pace.sleep,
-            reraise=True,
-        )
-        return await patiently(self._find_once, claim)
+        return await self.witnesses.find(Witness(claim, shout_order_id, self._loop.time()))
 
-    async def _find_once(self, claim: Claim) -> ShownOrder | None:
-        answer = await self._wire.find(claim)
-        if isinstance(answer, NoAnswer):
-            raise _TryAgain(str(answer))
-        if is_not_there(answer):
-            return None
-        outcome = of_status(answer.status)
-        if outcome is Outcome.CREATED:
-            if (shown := order_in(answer.body)) is None:
-                raise _TryAgain("an answer that cannot be read")
-            return shown
-        if outcome is Outcome.REFUSED:
-            raise RefusedLookup(answer)
-        if answer.status in (401, 403, 407):
-            raise credentials_refused(answer)
-        raise _TryAgain(answer.describe())
-
-    def _enough(self, state: RetryCallState) -> bool:
-        """Whether to stop asking; during an outage, :class:`Pace` decides that."""
-        return state.attempt_number >= _MOST_LOOKUPS and not self._pace.lookup.down
-
-
-def is_not_there(answer: Answer) -> bool:
-    """Whether Shout says that there is no such order. A web page is a gateway's word, not Shout's:
-    to believe it could create an order a second time.
-    """
-    return answer.status in (_NOT_FOUND, _GONE) and not answer.is_page()
-
-
-class _TryAgain(Unanswered):
-    """Another lookup may be answered."""
-
-
-def credentials_refused(answer: Answer) -> SafetyStop:
-    """The end of a run whose credentials Shout does not accept."""
-    return SafetyStop(
-        f"Shout refuses the credentials ({answer.describe()})",
-        hint="check --header and the variable it reads, then run the same command again",
-    )
+    def _is_early(self, looked_at: float, asked_at: float) -> bool:
+        return looked_at < asked_at + self.witnesses.settle

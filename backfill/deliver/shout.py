@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from backfill.checkpoint import Claim
 from backfill.deliver.api import Answer, Api, NoAnswer
+from backfill.deliver.learned import Learned
+from backfill.deliver.lookup import credentials_refused
 from backfill.deliver.pace import Pace
-from backfill.deliver.settle import Settler, credentials_refused
+from backfill.deliver.settle import Settler
 from backfill.deliver.wire import Wire
 from backfill.errors import SafetyStop
 from backfill.settings import ApiSettings
@@ -26,9 +29,17 @@ PROVE_WITHIN = 20
 class Shout:
     """One per run. The first error it is given ends the run: nothing new is sent from then on."""
 
-    def __init__(self, api: Api, settings: ApiSettings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        settings: ApiSettings,
+        say: Callable[[str], None],
+        learned: Learned,
+        known: Sequence[tuple[Claim, str]],
+    ) -> None:
         """
         :param say: shows the user a line.
+        :param known: orders of earlier runs that are in Shout, with Shout's ids.
         """
         self.pace = Pace(
             concurrency=settings.concurrency,
@@ -39,9 +50,8 @@ class Shout:
         )
         self.url = api.url
         self.wire = Wire(api, self.pace)
-        self.settler = Settler(self.wire, self.pace, settings.settle)
-        self.settle = settings.settle
-        """Seconds after which a request of unknown outcome can no longer take effect."""
+        self.learned = learned
+        self.settler = Settler(self.wire, self.pace, settings, learned, known, say)
         self.say = say
         self.error: BaseException | None = None
         """What ends the run; None while it goes on."""
@@ -49,6 +59,8 @@ class Shout:
         """Set when the loop should look again at what to record and what to claim."""
         self.slow = 0
         """How many items wait for lookups or pauses, and leave their connection to others."""
+        self.parked = 0
+        """How many items wait for another one to end."""
         self._refusals = 0
         self._on_halt: list[Callable[[], None]] = []
 
@@ -74,6 +86,21 @@ class Shout:
             yield
         finally:
             self.slow -= 1
+
+    @property
+    def settle(self) -> float:
+        """Seconds after which a request of unknown outcome can no longer take effect."""
+        return self.settler.witnesses.settle
+
+    @contextlib.contextmanager
+    def parking(self) -> Iterator[None]:
+        """A block in which an item waits until another one has ended."""
+        self.parked += 1
+        self.due.set()
+        try:
+            yield
+        finally:
+            self.parked -= 1
 
     def accepted(self) -> None:
         """Shout did what it was asked to do."""

@@ -21,11 +21,11 @@ from typing import Any
 
 from backfill.checkpoint import Checkpoint, now
 from backfill.confirmation import Confirm, Plan, require_for_shout
-from backfill.deliver.api import Answer
 from backfill.deliver.loop import run_errand
 from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Stopped
 from backfill.deliver.shout import MOST_UNANSWERED, Shout, described, run_refused
+from backfill.deliver.shown import shout_id, shown_message
 from backfill.errors import SafetyStop, UsageError
 from backfill.money import amount
 from backfill.progress import Progress
@@ -35,6 +35,8 @@ FIELDS = ("orders", "total", "first_month", "last_month", "company")
 """what a template may contain, in braces"""
 LONGEST = 480
 """Characters: three text messages. What Shout accepts is not documented."""
+_MOST_FIRST_DOUBTS = 3
+"""So many messages may be in doubt before one was accepted."""
 
 
 class MessageState(StrEnum):
@@ -259,10 +261,12 @@ class Sending:
         shout, why = self._shout, "nothing was sent"
         try:
             while True:
-                outcome, answer = await shout.wire.change(lambda api: api.notify(_request(item)))
+                outcome, answer, shown = await shout.wire.change(
+                    lambda api: api.notify(_request(item)), shown_message
+                )
                 why = described(answer)
-                if outcome is Outcome.CREATED and isinstance(answer, Answer):
-                    return self._accepted(item, answer)
+                if shown is not None:
+                    return self._accepted(item, shown)
                 if outcome is Outcome.IN_DOUBT:
                     return self._in_doubt(item, why)
                 if outcome is Outcome.REFUSED:
@@ -276,19 +280,14 @@ class Sending:
             pass
         return replace(item, state=MessageState.FAILED, reason=why)
 
-    def _accepted(self, item: Message, answer: Answer) -> Message:
-        message = _message_in(answer.body)
-        if message is None:
-            return self._in_doubt(item, f"an answer that cannot be read ({answer.status})")
+    def _accepted(self, item: Message, shown: Mapping[str, Any]) -> Message:
         self._shout.accepted()
         self._proven, self._doubts = True, 0
-        found = message.get("id")
-        id_ = None if found is None else str(found)
-        return replace(item, state=MessageState.SENT, message_id=id_, reason=None)
+        return replace(item, state=MessageState.SENT, message_id=shout_id(shown), reason=None)
 
     def _in_doubt(self, item: Message, why: str) -> Message:
         self._doubts += 1
-        if self._doubts >= MOST_UNANSWERED:
+        if self._doubts >= (MOST_UNANSWERED if self._proven else _MOST_FIRST_DOUBTS):
             self._shout.halt(
                 SafetyStop(
                     f"{self._doubts} messages in a row are in doubt; the last answer: {why}",
@@ -315,17 +314,6 @@ def _request(message: Message) -> bytes:
 def _is_number(text: str) -> bool:
     """Shout's example writes user ids as numbers."""
     return text.isascii() and text.isdecimal() and str(int(text)) == text
-
-
-def _message_in(body: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict):
-        return None
-    inner = document.get("message")
-    return inner if isinstance(inner, dict) else document
 
 
 # --- the table -------------------------------------------------------------------------------

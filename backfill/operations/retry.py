@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from backfill.checkpoint import Checkpoint, now
+from backfill.errors import UsageError
 from backfill.settings import SendOptions
 
 #: Orders that an undo deleted and that a run creates again: all but those gone from their export.
@@ -18,15 +21,22 @@ class RetryOptions(SendOptions, total=False):
     """only orders of this account"""
     reason: str | None
     """only orders whose reason contains this text, in upper or lower case"""
+    not_in_shout: Collection[str]
+    """only these orders in doubt (reference ids), which a person has not found in Shout"""
 
 
 def put_back(checkpoint: Checkpoint, options: RetryOptions) -> int:
-    """Put failed and skipped orders back to ``pending``; returns how many.
+    """Put failed and skipped orders back to ``pending``, or those named as not in Shout.
 
     Orders that are gone from their export stay as they are.
 
     ``attempts`` stays: an order that was sent before is looked up before it is sent again.
+
+    :returns: how many orders were put back.
+    :raises UsageError: an order that is named is not in doubt.
     """
+    if named := options.get("not_in_shout"):
+        return _put_back_in_doubt(checkpoint, named)
     with checkpoint.writing() as db:
         return db.execute(
             "UPDATE orders SET state = 'pending', updated_at = :now"
@@ -43,6 +53,29 @@ def put_back(checkpoint: Checkpoint, options: RetryOptions) -> int:
                 "reason": options.get("reason"),
             },
         ).rowcount
+
+
+def _put_back_in_doubt(checkpoint: Checkpoint, reference_ids: Collection[str]) -> int:
+    """Put orders in doubt back to ``pending``, as somebody has seen that they are not in Shout.
+
+    Nothing of their first sending counts any more.
+
+    :raises UsageError: one of them is not in doubt.
+    """
+    with checkpoint.writing() as db:
+        for reference_id in reference_ids:
+            changed = db.execute(
+                "UPDATE orders SET state = 'pending', attempts = 0, rule = NULL, reason = NULL,"
+                " updated_at = ? WHERE reference_id = ? AND state = 'sending'"
+                " AND rule IS NOT 'undoing'",
+                (now(), reference_id),
+            ).rowcount
+            if not changed:
+                raise UsageError(
+                    f"--not-in-shout: order {reference_id} is not in doubt",
+                    hint="'backfill show JOB --state sending' lists the orders that are",
+                )
+    return len(reference_ids)
 
 
 def count_undone(checkpoint: Checkpoint) -> int:

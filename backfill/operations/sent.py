@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from backfill.checkpoint import Claim
 from backfill.deliver.compare import (
@@ -16,6 +17,7 @@ from backfill.deliver.compare import (
     number_of_line_items,
     sent_order,
 )
+from backfill.deliver.shout import Shout
 
 #: The columns that :func:`from_row` takes.
 COLUMNS = (
@@ -23,6 +25,12 @@ COLUMNS = (
     " CAST(orders.payload AS BLOB), orders.attempts, orders.total_cents, orders.shout_order_id,"
     " orders.line_items, orders.ordered_on, orders.rule IS 'undoing'"
 )
+
+
+T = TypeVar("T")
+
+_LOOK_AGAIN = 0.5
+"""Seconds between two lookups of an order that lookups do not show as it is now yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +86,19 @@ def differences_from(order: SentOrder, shown: ShownOrder) -> list[Difference]:
     if isinstance(lines, list) and len(lines) != order.line_items:
         found.append(number_of_line_items(order.line_items, len(lines)))
     return found
+
+
+async def while_lagging(shout: Shout, wrong: Callable[[], Awaitable[T]]) -> T:
+    """Look until nothing is wrong any more, for as long as lookups may lag behind a change.
+
+    :param wrong: looks once; what is wrong, and false where nothing is.
+    :returns: what is wrong in the end.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + shout.settle
+    while True:
+        looked_at = loop.time()
+        found = await wrong()
+        if not found or looked_at >= until:
+            return found
+        await shout.pace.sleep(min(_LOOK_AGAIN, until - looked_at))

@@ -1,8 +1,9 @@
 """Deletes the orders that this job created, and nothing else.
 
-Each order is looked up first. Only an order that is the one we created is deleted: by Shout's own
-id, or by its content where the id was never learned. An order that somebody else created under
-the same key stays. *Not there* means that it is gone already, so an undo is safe to repeat.
+Each order is looked up first. Only an order with the id that Shout gave us is deleted; an order
+that somebody else created under the same key stays. Each is looked up again after its deletion: it
+is undone only when a lookup no longer shows it. *Not there* from the start means that it is gone
+already, so an undo is safe to repeat.
 
 An order that is being deleted is ``sending`` with the rule ``undoing``. A run after an interrupted
 undo looks it up, and finds it or sends it again, as it does with any order in doubt.
@@ -10,25 +11,29 @@ undo looks it up, and finds it or sends it again, as it does with any order in d
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import inf
 from typing import ClassVar
 
-from backfill.checkpoint import Checkpoint, State, now
+from backfill.checkpoint import Checkpoint, State, WireRule, now
 from backfill.confirmation import Confirm, Plan, require_for_shout
-from backfill.deliver.api import Answer
-from backfill.deliver.compare import ShownOrder, in_words, shout_id
+from backfill.deliver.api import Answer, NoAnswer
+from backfill.deliver.compare import ShownOrder
+from backfill.deliver.lookup import Unanswered
 from backfill.deliver.loop import run_errand
 from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Stopped
-from backfill.deliver.settle import Unanswered, is_not_there
 from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, described, run_refused
+from backfill.deliver.shown import may_say_not_there, shout_id, shown_success
+from backfill.deliver.witness import NoWitness
 from backfill.errors import SafetyStop
-from backfill.operations.sent import LeftAlone, SentOrder, differences_from, sent_orders
+from backfill.operations.sent import LeftAlone, SentOrder, sent_orders, while_lagging
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings, ShoutOptions
 from backfill.settings.checks import checked, moment
@@ -71,7 +76,7 @@ class UndoResult:
     """how many of those were not in their account any more"""
     stay: Sequence[LeftAlone]
     """orders that could not be deleted"""
-    maybe_not_ours: Sequence[str]
+    not_proven_ours: Sequence[str]
     """reference ids of orders that may have been in Shout before this job, so they stay"""
     in_doubt: int
     """orders in doubt from an interrupted run, which were left alone"""
@@ -98,9 +103,8 @@ def undo(
     since = options.get("since")
     if since is not None:
         since = checked("--since", since, moment)
-    selected = _selected(checkpoint, options.get("account"), since)
-    foreign = _maybe_not_ours(checkpoint)
-    ids = [order for order in selected if order not in foreign][: run.limit]
+    account = options.get("account")
+    ids = _selected(checkpoint, account, since)[: run.limit]
     deletion = None
     if ids:
         require_for_shout(api, confirm, lambda host: _plan(checkpoint, host, ids), yes=run.yes)
@@ -110,7 +114,7 @@ def undo(
         deleted=deletion.done[State.UNDONE] if deletion else 0,
         found_gone=deletion.found_gone if deletion else 0,
         stay=deletion.stay if deletion else (),
-        maybe_not_ours=[foreign[order] for order in selected if order in foreign],
+        not_proven_ours=_not_proven_ours(checkpoint, account),
         in_doubt=_in_doubt(checkpoint),
         undone=checkpoint.counts()[State.UNDONE],
     )
@@ -150,27 +154,14 @@ def _selected(checkpoint: Checkpoint, account: str | None, since: str | None) ->
     return [row[0] for row in rows]
 
 
-_CERTAIN = (
-    "http_status BETWEEN 200 AND 299 AND state IN ('created', 'undone', 'sending')"
-    " AND shout_order_id GLOB '[0-9]*'"
-)
-
-
-def _maybe_not_ours(checkpoint: Checkpoint) -> dict[int, str]:
-    """Created orders that may have been in Shout before this job: ids with reference ids.
-
-    An order whose request was in doubt and that a lookup found counts as created by us. If the
-    job met orders that had been there before, it may be one of those: unless Shout's id says that
-    it came after the first order that we certainly created.
-    """
+def _not_proven_ours(checkpoint: Checkpoint, account: str | None) -> list[str]:
+    """Reference ids of orders in Shout that this job may have created, or somebody before it."""
     rows = checkpoint.query(
-        "SELECT id, reference_id FROM orders WHERE state = 'created'"
-        " AND NOT coalesce(http_status BETWEEN 200 AND 299, 0)"
-        " AND EXISTS (SELECT 1 FROM orders WHERE state = 'existing')"
-        " AND NOT coalesce(shout_order_id GLOB '[0-9]*' AND CAST(shout_order_id AS INTEGER)"
-        f" > (SELECT min(CAST(shout_order_id AS INTEGER)) FROM orders WHERE {_CERTAIN}), 0)"
+        "SELECT reference_id FROM orders WHERE state = 'existing' AND rule = ?"
+        " AND (? IS NULL OR account_id = ?) ORDER BY id",
+        (WireRule.NOT_PROVEN_OURS, account, account),
     )
-    return {row[0]: row[1] for row in rows}
+    return [row[0] for row in rows]
 
 
 def _in_doubt(checkpoint: Checkpoint) -> int:
@@ -206,6 +197,13 @@ class Deletion:
         self._ids = ids
         self._claimed = 0
         self._proven = False
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._seen: set[int] = set()
+        """Orders (by id) that this undo has found."""
+        self._asked: set[int] = set()
+        """Orders that Shout may have been asked to delete."""
+        self._in_doubt_since: dict[int, float] = {}
         self.total = len(ids)
         self.finished = 0
         self.done: Counter[State] = Counter()
@@ -240,70 +238,99 @@ class Deletion:
 
     async def see_through(self, item: SentOrder) -> Deleted:
         """Delete one order."""
-        shout, claim = self._shout, item.claim
-        # A deletion in doubt must have had its effect, if any, before the order counts as undone:
-        # otherwise it might reach the same order when it is created again.
-        wait = shout.settle if item.undoing else 0.0
-        state = State.SENDING if item.undoing else State.CREATED
-        unanswered = 0
         try:
-            while unanswered < MOST_UNANSWERED:
-                shown = await shout.settler.find(claim)
-                if shown is None:
-                    self.found_gone += state is State.CREATED
-                    await self._settled(wait)
-                    return Deleted(claim.id, State.UNDONE)
-                if why := _not_ours(item, shown):
-                    return self._stays(item, why)
-                outcome, answer = await shout.wire.change(
-                    lambda api: api.delete(
-                        claim.account_header, claim.account_id, claim.reference_id
-                    )
-                )
-                gone = isinstance(answer, Answer) and is_not_there(answer)
-                if outcome is Outcome.CREATED or gone:
-                    state = State.SENDING
-                    shout.accepted()
-                    await self._prove(item)
-                    await self._settled(wait)
-                    return Deleted(claim.id, State.UNDONE)
-                if outcome is Outcome.RUN_REFUSED:
-                    shout.halt(run_refused(answer))
-                    return Deleted(claim.id, state)
-                if outcome is Outcome.REFUSED:
-                    shout.refused(described(answer))
-                    return self._stays(item, f"Shout refused to delete it ({described(answer)})")
-                if outcome is Outcome.IN_DOUBT:
-                    state, wait = State.SENDING, shout.settle
-                    unanswered += 1
-                await shout.pace.may_retry()
-            return self._stays(item, "no request to delete it was answered", state)
+            return await self._delete(item)
         except Stopped:
-            return Deleted(claim.id, state)
+            return Deleted(item.claim.id, self._state(item))
         except Unanswered as none:
-            return self._stays(item, f"it could not be looked up ({none})", state)
+            return self._stays(item, f"it could not be looked up ({none})")
 
-    def _stays(self, item: SentOrder, why: str, state: State = State.CREATED) -> Deleted:
-        self.stay.append(LeftAlone(item.claim.reference_id, why))
-        return Deleted(item.claim.id, state, why)
-
-    async def _settled(self, seconds: float) -> None:
-        if seconds:
-            await self._shout.pace.sleep(seconds)
-
-    async def _prove(self, item: SentOrder) -> None:
-        """See once that a deletion worked.
-
-        :raises SafetyStop: it did not.
-        """
-        if self._proven:
-            return
-        if await self._shout.settler.find(item.claim) is not None:
-            raise SafetyStop(
-                f"Shout says that order {item.claim.reference_id} is deleted, but still shows it",
-                hint="contact Shout, then run the same command again",
+    async def _delete(self, item: SentOrder) -> Deleted:
+        """:raises Unanswered: lookups do not tell. :raises Stopped: nothing more is sent."""
+        shout, claim = self._shout, item.claim
+        unanswered = 0
+        while unanswered < MOST_UNANSWERED:
+            shown = await self._find(item)
+            if shown is None:
+                self.found_gone += claim.id not in self._asked
+                return await self._undone(item)
+            self._seen.add(claim.id)
+            if why := _not_ours(item, shown):
+                return self._stays(item, why)
+            outcome, answer, _ = await shout.wire.change(
+                lambda api: api.delete(claim.account_header, claim.account_id, claim.reference_id),
+                shown_success,
             )
-        self._proven = True
+            if outcome is Outcome.RUN_REFUSED:
+                shout.halt(run_refused(answer))
+                return Deleted(claim.id, self._state(item))
+            gone = isinstance(answer, Answer) and may_say_not_there(answer)
+            if outcome is Outcome.REFUSED and not gone:
+                shout.refused(described(answer))
+                return self._stays(item, f"Shout refused to delete it ({described(answer)})")
+            if outcome is not Outcome.NOT_SENT:
+                self._asked.add(claim.id)
+            if outcome is Outcome.CREATED or gone:
+                if await while_lagging(shout, lambda: shout.settler.find(claim)):
+                    return self._is_still_there(item, answer)
+                shout.accepted()
+                self._proven = True
+                return await self._undone(item)
+            if outcome is Outcome.IN_DOUBT:
+                self._in_doubt_since[claim.id] = self._loop.time()
+                unanswered += 1
+            await shout.pace.may_retry()
+        return self._stays(item, f"no answer shows that it was deleted ({described(answer)})")
+
+    async def _find(self, item: SentOrder) -> ShownOrder | None:
+        """The order; None where it is certain not to be in Shout.
+
+        :raises Unanswered: lookups do not tell. :raises Stopped: nothing more is sent.
+        """
+        settler = self._shout.settler
+        if item.claim.id in self._seen:  # lookups do find it, as long as it is there
+            return await settler.find(item.claim)
+        try:
+            return await settler.find_for_certain(item.claim, asked_at=self._began)
+        except NoWitness:
+            if not item.undoing:
+                raise Unanswered("nor is any other order of this job found") from None
+            # The last orders of an undo that was killed: it had seen them, and deleted the others.
+            return await settler.find(item.claim)
+
+    async def _undone(self, item: SentOrder) -> Deleted:
+        """A deletion in doubt must have had its effect before the order counts as undone.
+
+        Otherwise it might reach the same order when it is created again.
+        """
+        since = self._in_doubt_since.get(item.claim.id, self._began if item.undoing else -inf)
+        if (wait := since + self._shout.settle - self._loop.time()) > 0:
+            await self._shout.pace.sleep(wait)
+        return Deleted(item.claim.id, State.UNDONE)
+
+    def _state(self, item: SentOrder) -> State:
+        """The state of an order that is not deleted, or may not be."""
+        begun = item.undoing or item.claim.id in self._asked
+        return State.SENDING if begun else State.CREATED
+
+    def _stays(self, item: SentOrder, why: str) -> Deleted:
+        self.stay.append(LeftAlone(item.claim.reference_id, why))
+        return Deleted(item.claim.id, self._state(item), why)
+
+    def _is_still_there(self, item: SentOrder, answer: Answer | NoAnswer) -> Deleted:
+        """Lookups still show an order that Shout says is deleted."""
+        key = item.claim.reference_id
+        if not self._proven:
+            self._shout.halt(
+                SafetyStop(
+                    f"Shout says that order {key} is deleted ({described(answer)}), but still"
+                    " shows it",
+                    hint="contact Shout, then run the same command again",
+                )
+            )
+        return self._stays(
+            item, f"Shout says that it is deleted ({described(answer)}), but it is not"
+        )
 
     def counts(self) -> dict[str, int]:
         """Orders by the state that they came to."""
@@ -313,7 +340,6 @@ class Deletion:
 def _not_ours(item: SentOrder, shown: ShownOrder) -> str | None:
     """Why an order that was found is not the one that this job created; None where it is."""
     ours, found = item.shout_order_id, shout_id(shown)
-    if ours is not None and found is not None:
-        return None if ours == found else f"it is now another order (id {found}, not {ours})"
-    wrong = differences_from(item, shown)
-    return f"it is not the order that was sent: {in_words(wrong)}" if wrong else None
+    if ours is None:
+        return "nothing proves that this job created it: its id in Shout is not known"
+    return None if ours == found else f"it is now another order (id {found}, not {ours})"

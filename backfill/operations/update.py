@@ -22,17 +22,18 @@ from typing import ClassVar
 from backfill.checkpoint import Checkpoint, books
 from backfill.confirmation import Confirm, Plan, require_for_shout
 from backfill.deliver.api import Answer
-from backfill.deliver.compare import differences, in_words, order_in, sent_order, shout_id
+from backfill.deliver.compare import ShownOrder, differences, in_words, sent_order
 from backfill.deliver.gate import FLAG
+from backfill.deliver.lookup import Unanswered
 from backfill.deliver.loop import run_errand
 from backfill.deliver.outcome import Outcome
 from backfill.deliver.pace import Stopped
-from backfill.deliver.settle import Unanswered
 from backfill.deliver.shout import MOST_UNANSWERED, PROVE_WITHIN, Shout, described, run_refused
+from backfill.deliver.shown import shout_id, shown_order
 from backfill.errors import SafetyStop
 from backfill.operations import sent
 from backfill.operations.changed import CHANGES, changed_fields, list_changed
-from backfill.operations.sent import LeftAlone, SentOrder
+from backfill.operations.sent import LeftAlone, SentOrder, while_lagging
 from backfill.progress import Progress
 from backfill.settings import ApiSettings, RunSettings
 
@@ -183,7 +184,7 @@ class Update:
         """:raises _Left: it is left as it is."""
         shout, claim = self._shout, item.order.claim
         body = put_body(claim.payload, item.payload)
-        unanswered = 0
+        unanswered, last = 0, ""
         while unanswered < MOST_UNANSWERED:
             shown = await shout.settler.find(claim)
             if shown is None:
@@ -191,43 +192,51 @@ class Update:
             ours, found = item.order.shout_order_id, shout_id(shown)
             if None not in (ours, found) and ours != found:
                 raise _Left(f"it is now another order (id {found}, not {ours})")
-            outcome, answer = await shout.wire.change(
+            outcome, answer, after = await shout.wire.change(
                 lambda api: api.update(
                     claim.account_header, claim.account_id, claim.reference_id, body
-                )
+                ),
+                lambda answer: shown_order(answer, claim),
             )
-            if outcome is Outcome.CREATED and isinstance(answer, Answer):
+            if after is not None:
                 shout.accepted()
-                return await self._checked(item, answer)
+                return await self._checked(item, after)
             if outcome is Outcome.RUN_REFUSED:
                 shout.halt(run_refused(answer))
                 return None
             if outcome is Outcome.REFUSED:
                 shout.refused(described(answer))
                 raise _Left(f"Shout refused to change it ({described(answer)})")
+            last = described(answer)
+            if isinstance(answer, Answer) and answer.status < 300:
+                wrong = await while_lagging(shout, lambda: self._look_again(item))
+                if not wrong:
+                    return claim.id
+                if not self._proven:
+                    raise _not_as_sent(item, f"{wrong} (the answer was {last})")
             unanswered += outcome is not Outcome.NOT_SENT
             await shout.pace.may_retry()
-        raise _Left("no request to update it was answered")
+        raise _Left(f"no answer shows that it was updated (the last one: {last})")
 
-    async def _checked(self, item: Change, answer: Answer) -> int:
+    async def _checked(self, item: Change, shown: ShownOrder) -> int:
         """See that Shout has what was sent.
 
+        :param shown: what the answer to the update shows.
         :raises SafetyStop: it has something else.
         """
         claim = item.order.claim
-        shown = order_in(answer.body)
-        if not self._proven or shown is None or FLAG not in shown:
-            shown = await self._shout.settler.find(claim)
-        wrong = "it is not there"
-        if shown is not None:
-            wrong = in_words(differences(sent_order(item.payload), shown))
+        wrong = _wrong(item, shown)
+        if not wrong and (not self._proven or FLAG not in shown):
+            wrong = await while_lagging(self._shout, lambda: self._look_again(item))
         if wrong:
-            raise SafetyStop(
-                f"order {claim.reference_id} was updated, but is not as it was sent: {wrong}",
-                hint="check this order in Shout, and contact Shout before you continue",
-            )
+            raise _not_as_sent(item, wrong)
         self._proven = True
         return claim.id
+
+    async def _look_again(self, item: Change) -> str:
+        """What a lookup says otherwise."""
+        shown = await self._shout.settler.find(item.order.claim)
+        return "it is not there" if shown is None else _wrong(item, shown)
 
     def _leave(self, item: Change, why: str) -> None:
         self.left.append(LeftAlone(item.order.claim.reference_id, why))
@@ -235,6 +244,17 @@ class Update:
     def counts(self) -> dict[str, int]:
         """Orders that were updated, and orders that were left."""
         return {"updated": self._updated, "left": len(self.left)}
+
+
+def _not_as_sent(item: Change, wrong: str) -> SafetyStop:
+    return SafetyStop(
+        f"order {item.order.claim.reference_id} was updated, but is not as it was sent: {wrong}",
+        hint="check this order in Shout, and contact Shout before you continue",
+    )
+
+
+def _wrong(item: Change, shown: ShownOrder) -> str:
+    return in_words(differences(sent_order(item.payload), shown))
 
 
 def put_body(before: bytes, after: bytes) -> bytes:

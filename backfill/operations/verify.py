@@ -18,9 +18,9 @@ from pathlib import Path
 from backfill.checkpoint import PURGED, Checkpoint, State, now
 from backfill.deliver.compare import in_words, total_cents
 from backfill.deliver.gate import FLAG
+from backfill.deliver.lookup import Unanswered
 from backfill.deliver.loop import run_errand
 from backfill.deliver.pace import Stopped
-from backfill.deliver.settle import Unanswered
 from backfill.deliver.shout import Shout
 from backfill.job_folder.files import VERIFY
 from backfill.operations.lists import write_list

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from backfill.deliver.compare import cents, differences, order_in, sent_order
+from backfill.deliver.compare import cents, differences, sent_order
 from backfill.sandbox.order import echo
 from tests.deliver.delivering import body
 
@@ -116,15 +115,3 @@ def test_a_date_alone_is_any_time_of_that_day() -> None:
 def test_formatted_money_is_read_where_it_can_be(text: object, amount: int | None) -> None:
     """What cannot be read says nothing."""
     assert cents(text) == amount
-
-
-@pytest.mark.parametrize("text", [b"", b"<html>", b'{"id":', b"[]", b"7", b"\xff", b"[" * 100_000])
-def test_an_answer_that_is_no_object_shows_no_order(text: bytes) -> None:
-    """Empty, HTML, cut, or something else altogether."""
-    assert order_in(text) is None
-
-
-def test_an_order_may_come_in_an_envelope() -> None:
-    """Bare, or under ``order``."""
-    assert order_in(json.dumps({"order": {"id": 1}}).encode()) == {"id": 1}
-    assert order_in(json.dumps({"id": 1}).encode()) == {"id": 1}

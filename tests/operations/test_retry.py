@@ -70,3 +70,22 @@ def test_what_was_sent_before_is_looked_up_first(refused: SandboxProcess) -> Non
     refused.set_faults({"honour_duplicate_header": False})
     assert typed("retry", JOB, "--account", "A3", *to(refused)) == 3
     assert refused.stats()["duplicates"] == 0
+
+
+def test_the_only_order_in_doubt_is_sent_again_on_a_persons_word(
+    sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No other order can show that lookups work, so nothing is sent until somebody has looked."""
+    write("orders.csv", orders([1]))
+    sandbox.set_faults({"fault": [{"kind": "drop_before_commit", "on": ["create"], "at": [1]}]})
+    assert typed("run", "orders.csv", *to(sandbox)) == 4
+    assert typed("run", "orders.csv", *to(sandbox)) == 4
+    assert states() == {"sending": 1}
+    assert sandbox.orders() == []
+    ((reason,),) = asked("SELECT reason FROM orders")
+    assert "--not-in-shout" in reason
+    assert typed("retry", JOB, "--not-in-shout", "#2", *to(sandbox)) == 2
+    assert "order #2 is not in doubt" in capsys.readouterr().err
+    assert typed("retry", JOB, "--not-in-shout", "#1", *to(sandbox)) == 0
+    assert states() == {"created": 1}
+    assert_as_meant(sandbox)

@@ -121,25 +121,24 @@ def test_an_order_that_somebody_else_made_anew_stays(
     assert "stays in Shout: #5: it is now another order" in capsys.readouterr().out
 
 
-def test_an_order_whose_id_is_not_known_is_told_by_its_content(sandbox: SandboxProcess) -> None:
-    """Where the answer named no id, an order with other content is not deleted."""
+def test_an_order_whose_id_is_not_known_stays(sandbox: SandboxProcess) -> None:
+    """Its content proves nothing: somebody else may have created the same order."""
     imported(sandbox, 6)
     import sqlite3
 
     with sqlite3.connect(JOB / "checkpoint.sqlite") as db:
         db.execute("UPDATE orders SET shout_order_id = NULL")
     db.close()
-    changed = sandbox.orders()[0]
-    sandbox.change_order(changed["id"], total_cents=1)
     assert typed("undo", JOB, *to(sandbox)) == 3
-    assert [one["id"] for one in sandbox.orders()] == [changed["id"]]
+    assert len(sandbox.orders()) == 6
+    assert states() == {"created": 6}
 
 
 def test_an_order_that_may_have_been_there_before_stays(
     sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A duplicate whose refusal got lost counts as created, as a lookup finds it. Where Shout's id
-    says that it came before our first order, it is not taken back; those after it are."""
+    """A duplicate whose refusal got lost is found by a lookup. Where Shout's id says that it came
+    after our first order, we created it, and it is taken back; the others stay and are named."""
     rows = orders(range(1, 61))
     write("before.csv", rows[60:])
     assert typed("run", "before.csv", *to(sandbox)) == 0
@@ -149,7 +148,7 @@ def test_an_order_that_may_have_been_there_before_stays(
     sandbox.set_faults({"fault": [fault]})
     assert typed("run", "orders.csv", *to(sandbox)) == 0
     found = asked("SELECT count(*) FROM orders WHERE state = 'created' AND http_status IS NULL")
-    assert (found, states()["existing"]) == ([(4,)], 28)
+    assert (found, states()["existing"]) == ([(2,)], 30)
     assert typed("undo", JOB, *to(sandbox)) == 3
     assert keys_in(sandbox) == before
     assert "2 orders stay in Shout, because they may have been" in capsys.readouterr().out
@@ -164,7 +163,8 @@ def test_reports_follow(sandbox: SandboxProcess) -> None:
 
 
 def test_ctrl_c_ends_it_in_good_order(sandbox: SandboxProcess) -> None:
-    """SIGINT in the middle: 130, nothing is left in doubt, and the same command goes on."""
+    """SIGINT in the middle: 130, and the same command goes on. Deletions that no lookup has
+    confirmed yet are in doubt."""
     imported(sandbox, 80)
     child = begin("undo", JOB, *to(sandbox), "--rate", "80")
     while sandbox.stats()["orders"] > 60:
@@ -174,7 +174,8 @@ def test_ctrl_c_ends_it_in_good_order(sandbox: SandboxProcess) -> None:
     assert child.returncode == 130, told
     left = sandbox.stats()["orders"]
     assert 0 < left <= 60
-    assert states() == {"created": left, "undone": 80 - left}
+    found = states()
+    assert found["undone"] + found.get("sending", 0) >= 80 - left >= found["undone"]
     assert typed("undo", JOB, *to(sandbox)) == 0
     assert sandbox.orders() == []
 

@@ -108,7 +108,8 @@ def test_a_sample_is_a_quick_look(
     assert "7 of 40 created orders were read back: 0 equal, 0 different, 7 missing" in (
         capsys.readouterr().out
     )
-    assert sandbox.stats()["requests"]["arrived"]["get"] == looked_up + 7
+    # And two keys per account that cannot be there, to learn how Shout says so.
+    assert looked_up + 7 < sandbox.stats()["requests"]["arrived"]["get"] <= looked_up + 7 + 3 * 2
     assert verdict() == before
     assert not (JOB / "verify.csv").exists()
 
