@@ -56,7 +56,7 @@ class Answer(NamedTuple):
         """
         text = self.headers.get("Retry-After", "").strip()
         if text.isdecimal() and text.isascii():
-            return float(text) if len(text) < 10 else inf
+            return float(text) if len(text.lstrip("0")) < 10 else inf
         until = _http_date(text)
         if until is None:
             return None
@@ -92,7 +92,7 @@ def _now() -> datetime:
 def _http_date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: a number too large for a date
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 

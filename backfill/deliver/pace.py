@@ -41,6 +41,9 @@ _PROBE_FIRST, _PROBE_LONGEST = 0.5, 10.0
 _NOT_SHOUT_FOR = 20.0
 """Seconds of answers that are not Shout's after which the run stops: an outage may pass, but a
 login page or another server waits for a person."""
+_SHORTEST_PAUSE = 0.5
+"""Seconds after a refusal that may come from a rate limit, even if Shout asks for none: the rate is
+learned from what a pause lets through."""
 _LONG_PAUSE = 10.0
 """Seconds; a longer pause that Shout asks for is shown to the user."""
 _SHOWN = 120
@@ -128,7 +131,7 @@ class Pace:
         self._spaced = rate is not None
         self._learned = LearnedRate(now)
         self._slot = now
-        self._paused_until = now
+        self._pause_began, self._paused_until = -inf, now
         self._give_up_after = give_up_after
         self._halt = halt
         self._say = say
@@ -253,16 +256,32 @@ class Pace:
 
     def _turned_away(self, now: float, started: float, retry_after: float | None) -> None:
         if now - self._alive_at > self._give_up_after:
-            return self._give_up("turned everything away (HTTP 429)", self._give_up_after)
-        if started < self._paused_until:
-            return  # it was in flight when the pause began
+            self._give_up("turned everything away (HTTP 429)", self._give_up_after)
+            return
+        if started <= self._pause_began:  # it was in flight then
+            self._pause(now, retry_after or 0.0)
+            self._learned.refused_too(now, self._paused_until)
+            return
         pause = retry_after if retry_after is not None else random.uniform(0.5, 1.5)  # noqa: S311
+        was_sporadic = self._learned.sporadic
+        if not was_sporadic:
+            pause = max(pause, _SHORTEST_PAUSE)
+        self._pause_began = now
         self._pause(now, pause)
-        _log_event("rate limited", pause_seconds=pause, requests_at_once=self.limit)
         self._learned.refused(now, pause)
-        self._spaced = True
-        self._slot = self._paused_until
-        self._back_off(now, pause, _BACK_OFF)
+        if not was_sporadic:
+            self._spaced = True
+            self._slot = self._paused_until
+        _log_event(
+            "rate limited",
+            pause_seconds=pause,
+            requests_at_once=self.limit,
+            sporadic=self._learned.sporadic,
+        )
+        if not self._learned.sporadic:
+            self._back_off(now, pause, _BACK_OFF)
+        elif not was_sporadic:
+            self._steep = True  # what the first refusals took is soon given back
 
     def _trouble(
         self, lane: Lane, now: float, seen: Seen, retry_after: float | None, why: str

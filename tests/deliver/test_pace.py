@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import random
 from collections import Counter
@@ -57,6 +58,48 @@ class Window:
         if self._count <= self.rate:
             return Seen.ALIVE, None, 0.005
         return Seen.TURNED_AWAY, 1.0, 0.005
+
+
+class Sporadic:
+    """Refuses a share of all requests by chance, whatever their rate; the rest go to ``behind``."""
+
+    def __init__(
+        self, share: float, retry_after: float | None = 1.0, behind: Server | None = None
+    ) -> None:
+        self.share, self.retry_after = share, retry_after
+        self.behind = behind or Bucket(1e6, 1e6, 0.015)
+
+    def answer(self, now: float) -> tuple[Seen, float | None, float]:
+        if random.random() < self.share:
+            return Seen.TURNED_AWAY, self.retry_after, 0.015
+        return self.behind.answer(now)
+
+
+class InFlight:
+    """Refuses what comes while ``most`` requests are under way."""
+
+    def __init__(self, most: int, latency: float, retry_after: float | None) -> None:
+        self.most, self.latency, self.retry_after = most, latency, retry_after
+        self._ends: list[float] = []
+
+    def answer(self, now: float) -> tuple[Seen, float | None, float]:
+        self._ends = [end for end in self._ends if end > now]
+        if len(self._ends) >= self.most:
+            return Seen.TURNED_AWAY, self.retry_after, 0.001
+        # The answer takes the rest of the time to arrive.
+        self._ends.append(now + 0.85 * self.latency)
+        return Seen.ALIVE, None, self.latency
+
+
+class AskingFor:
+    """Has its own Retry-After in the place of that of the server ``behind``."""
+
+    def __init__(self, behind: Server, retry_after: float | None) -> None:
+        self.behind, self.retry_after = behind, retry_after
+
+    def answer(self, now: float) -> tuple[Seen, float | None, float]:
+        seen, _, takes = self.behind.answer(now)
+        return seen, self.retry_after if seen is Seen.TURNED_AWAY else None, takes
 
 
 class Down:
@@ -128,8 +171,8 @@ class Press:
         self.halted.append(stop)
         self.pace.close()
 
-    def press(self, seconds: float, **events: Callable[[], None]) -> Press:
-        random.seed(7)
+    def press(self, seconds: float, seed: int = 7, **events: Callable[[], None]) -> Press:
+        random.seed(seed)
         virtual_time.run(
             self._press(seconds, {float(at.removeprefix("at")): do for at, do in events.items()})
         )
@@ -137,6 +180,15 @@ class Press:
 
     def count(self, seen: Seen, start: int, end: int) -> int:
         return sum(self.seen[second, seen] for second in range(start, end))
+
+    def seconds_for(self, orders: int) -> float:
+        """Whole seconds until so many requests were let through."""
+        through = 0
+        for second in range(max(second for second, _ in self.seen) + 1):
+            through += self.seen[second, Seen.ALIVE]
+            if through >= orders:
+                return second + 1
+        return math.inf
 
     def rate(self, start: int, end: int) -> float:
         return self.count(Seen.ALIVE, start, end) / (end - start)
@@ -183,6 +235,106 @@ def test_a_strict_limit_without_any_burst_does_not_starve_us() -> None:
     press = Press(Bucket(50, 1), 16).press(120)
     assert press.rate(60, 120) >= 35
     assert press.refused_share(60, 120) < 0.05
+
+
+@pytest.mark.parametrize("retry_after", [1.0, 0.0, None])
+@pytest.mark.parametrize(
+    "server",
+    [Bucket(50, 1), Bucket(50, 10), Bucket(50, 50), Bucket(50, 200), Window(50)],
+    ids=["burst of 1", "burst of 10", "burst of 50", "burst of 200", "window"],
+)
+def test_a_limit_is_held_closely_in_a_long_run(server: Server, retry_after: float | None) -> None:
+    """47 of 50 a second, and under 2 % refused, whatever pause is asked for."""
+    press = Press(AskingFor(copy.deepcopy(server), retry_after), 16).press(600)
+    assert press.rate(30, 600) >= (35 if server.__dict__.get("burst") == 1 else 47)
+    assert press.refused_share(0, 600) < 0.02
+
+
+@pytest.mark.parametrize("retry_after", [1.0, None])
+@pytest.mark.parametrize("seed", range(5))
+def test_refusals_by_chance_cost_only_their_pauses(seed: int, retry_after: float | None) -> None:
+    """They are no rate limit: 16 of 400 are refused, and cost a pause of about a second each."""
+    press = Press(Sporadic(0.04, retry_after), 16).press(300, seed)
+    assert press.seconds_for(400) <= 3 * 17
+    assert press.seconds_for(2000) <= 2 * 5 * 17
+
+
+def test_refusals_by_chance_without_a_pause_cost_next_to_nothing() -> None:
+    """Retry-After 0: once the refusals are known to be chance, nothing waits for them."""
+    press = Press(Sporadic(0.04, 0.0), 16).press(60)
+    assert press.seconds_for(400) <= 17
+    assert press.rate(30, 60) >= 500
+    assert press.pace.limit == 16
+
+
+def test_many_refusals_by_chance_do_not_starve_us() -> None:
+    """Every fifth request: 100 refusals for 400 orders."""
+    assert Press(Sporadic(0.2), 16).press(600).seconds_for(400) <= 3 * 105
+
+
+def test_refusals_by_chance_do_not_hide_a_limit() -> None:
+    """The pauses alone keep the rate below 50 a second; few more are refused than by chance."""
+    press = Press(Sporadic(0.04, 1.0, Bucket(50, 50)), 16).press(300)
+    assert press.rate(60, 300) >= 20
+    assert press.refused_share(0, 300) < 0.2
+
+
+@pytest.mark.parametrize("retry_after", [1.0, 0.0])
+def test_an_own_rate_is_kept_where_refusals_come_by_chance(retry_after: float) -> None:
+    """``--rate`` outlasts what was learned and given up again."""
+    press = Press(Sporadic(0.04, retry_after), rate=20).press(120)
+    seconds = Counter(second for second, _ in press.seen.elements())
+    assert max(seconds[second] for second in range(1, 120)) <= 21
+    assert press.rate(30, 120) >= 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_limit_is_found_where_refusals_came_by_chance(seed: int) -> None:
+    """A limit of 5 a second begins in mid-run."""
+    server = Sporadic(0.04)
+
+    def begin() -> None:
+        server.share, server.behind = 0.0, Bucket(5, 5)
+
+    press = Press(server, 16).press(200, seed, at60=begin)
+    assert press.rate(90, 200) >= 4
+    assert press.refused_share(90, 200) < 0.1
+
+
+@pytest.mark.parametrize("retry_after", [1.0, 0.0, None])
+def test_a_large_drop_is_no_chance(retry_after: float | None) -> None:
+    """From 50 a second to 5: taken for chance at first, it may be, but not for long."""
+    server = Bucket(50, 50)
+    press = Press(AskingFor(server, retry_after), 16).press(120, at30=lambda: server.lower(5))
+    assert press.rate(50, 120) >= 4
+    assert press.count(Seen.TURNED_AWAY, 30, 120) < 75
+    assert press.refused_share(90, 120) < 0.08
+
+
+@pytest.mark.parametrize("retry_after", [1.0, 0.0, None])
+@pytest.mark.parametrize("latency", [0.02, 0.2])
+def test_a_limit_of_requests_in_flight_is_lived_with(
+    latency: float, retry_after: float | None
+) -> None:
+    """At most 4 at once: half of what it could do, or more."""
+    press = Press(InFlight(4, latency, retry_after), 16).press(120)
+    assert press.rate(20, 120) >= 0.5 * 4 / latency
+    assert press.refused_share(20, 120) < 0.1
+
+
+def test_the_longest_pause_of_those_in_flight_counts() -> None:
+    """Four at once are refused: one second, nine, nothing, three; nobody sends for nine."""
+
+    class Refused:
+        pauses = iter((1.0, 9.0, None, 3.0))
+
+        def answer(self, now: float) -> tuple[Seen, float | None, float]:
+            seen = Seen.TURNED_AWAY if now == 0 else Seen.ALIVE
+            return seen, next(self.pauses, None), 0.01
+
+    press = Press(Refused(), 4).press(12)
+    assert press.count(Seen.ALIVE, 0, 9) == 0
+    assert press.count(Seen.ALIVE, 9, 12) > 0
 
 
 def test_a_pause_is_a_pause_for_everybody() -> None:
