@@ -111,7 +111,7 @@ class Create:
             order.in_doubt, order.asked_at = True, self._began
         else:
             order.look_first = claim.attempts > 0
-        order.ours = in_doubt or order.look_first
+        order.ours = in_doubt
         return order
 
     def _record(self, db: sqlite3.Connection, done: Sequence[Result]) -> None:

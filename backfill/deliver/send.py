@@ -97,8 +97,10 @@ class Sender:
         try:
             entered = account.enter_now() or await account.enter()
             if not entered:
+                # What is in doubt may be in Shout, whatever the account refuses now.
+                state = State.SENDING if order.ours else State.SKIPPED
                 return order.result(
-                    State.SKIPPED, rule=WireRule.ACCOUNT_REFUSED, reason=account.refuses_all
+                    state, rule=WireRule.ACCOUNT_REFUSED, reason=account.refuses_all
                 )
             if order.in_doubt or order.look_first:
                 return await self._patiently(order)
@@ -264,9 +266,9 @@ class Sender:
         order.attempts = max(order.attempts, int(order.ours))
         self._in_shout(order)
         state, rule, reason = State.EXISTING, None, "was in Shout before; found by lookup"
-        if order.ours and self._is_proven_ours(order, shown):
+        if order.attempts and self._is_proven_ours(order, shown):
             state, reason = State.CREATED, "its request was left in doubt; found by lookup"
-        elif order.ours:
+        elif order.attempts:
             rule, reason = WireRule.NOT_PROVEN_OURS, _NOT_PROVEN_OURS
         _log.info("found by lookup", extra={"fields": {**_who(order), "state": state.value}})
         return order.result(

@@ -363,6 +363,60 @@ def test_an_order_whose_lookups_fail_stays_in_doubt(
     assert_exactly_once(sandbox, job)
 
 
+def test_an_order_whose_lookups_always_end_in_an_error_is_no_outage(
+    tmp_path: Path, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lookups of other orders are answered: the run goes on, and one order stays in doubt."""
+    monkeypatch.setattr("backfill.deliver.pace._DOWN_AFTER", 2)
+    monkeypatch.setattr("backfill.deliver.lookup._MOST_LOOKUPS", 3)
+    sandbox.set_faults(
+        {
+            "fault": [
+                {"kind": "error_after_commit", "account": "A9", "on": ["create"]},
+                {"kind": "error_before_commit", "account": "A9", "on": ["get"]},
+            ]
+        }
+    )
+    job = make_job(tmp_path, 40, accounts=(*["A1"] * 39, "A9"))
+    deliver(job, sandbox)
+    assert states(job) == {"created": 39, "sending": 1}
+    assert "HTTP 500" in rows(job)[-1]["reason"]
+
+
+def test_an_order_in_doubt_of_an_account_that_refuses_stays_in_doubt(
+    tmp_path: Path, sandbox: SandboxProcess
+) -> None:
+    """It may be in Shout: were it skipped, a retry could send it without a look."""
+    job = make_job(tmp_path, 40, accounts=("A1", "A2"))
+    with Checkpoint(job) as checkpoint:
+        claim(checkpoint, 40)
+        with checkpoint.writing() as db:
+            db.execute("UPDATE orders SET state = 'pending' WHERE id < 35 OR account_id = 'A1'")
+    sandbox.set_faults(
+        {
+            "accounts": {"not_enabled": ["A2"]},
+            "fault": [{"kind": "error_before_commit", "status": 422, "account": "A2", "on": "get"}],
+        }
+    )
+    deliver(job, sandbox)
+    found = states(job)
+    assert (found["created"], found["sending"]) == (20, 3)
+    assert found.get("failed", 0) + found["skipped"] == 17
+
+
+def test_orders_that_are_all_refused_again_are_not_in_doubt(
+    tmp_path: Path, sandbox: SandboxProcess
+) -> None:
+    """Not a single order is in Shout, and none needs to be: a refusal leaves no doubt."""
+    sandbox.set_faults({"accounts": {"not_enabled": ["A1"]}})
+    job = make_job(tmp_path, 12)
+    for _ in range(2):
+        deliver(job, sandbox)
+        assert states(job).keys() <= {"failed", "skipped"}
+        with Checkpoint(job) as checkpoint, checkpoint.writing() as db:
+            db.execute("UPDATE orders SET state = 'pending'")
+
+
 def test_wrong_credentials_stop_the_run_with_everything_left_to_send(
     tmp_path: Path, sandbox: SandboxProcess
 ) -> None:
