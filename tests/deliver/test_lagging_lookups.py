@@ -116,3 +116,25 @@ def test_an_order_that_was_there_before_and_whose_create_was_lost(
         row = checkpoint.query("SELECT * FROM orders WHERE state = 'existing'").fetchone()
     assert (row["reference_id"], row["rule"]) == ("40", "not_proven_ours")
     assert_exactly_once(sandbox, job)
+
+
+def test_not_found_in_other_words_is_not_believed(tmp_path: Path, sandbox: SandboxProcess) -> None:
+    """A gateway does not know the address of one account's orders: its 404 is not Shout's. The
+    order was committed, and stays in doubt."""
+    no_route = {"kind": "answer", "status": 404, "body": '{"message": "no route"}'}
+    sandbox.set_faults(
+        {
+            "honour_duplicate_header": False,
+            "fault": [
+                {**no_route, "account": "A9", "on": ["get"]},
+                {"kind": "error_after_commit", "account": "A9", "on": ["create"]},
+            ],
+        }
+    )
+    job = make_job(tmp_path, 30, accounts=(*["A1"] * 29, "A9"))
+    deliver(job, sandbox)
+    assert states(job) == {"created": 29, "sending": 1}
+    assert len(sandbox.orders()) == 30
+    sandbox.set_faults({})
+    deliver(job, sandbox)
+    assert_exactly_once(sandbox, job)
