@@ -10,9 +10,9 @@ low is found soon, and a limit that holds is rarely hit.
 Not every 429 comes from a limit of the rate: a busy server may refuse one request in 25, however
 slowly they come. If each of those lowered the rate, it would fall to next to nothing. What tells
 them apart: a limit refuses because of the rate. So a refusal contradicts what was learned if
-requests go clearly slower than a rate that was let through a short time before. One or two of them
-mean little, for bursts mislead the first estimates, and a limit may have been lowered. After three
-(six if the learned rate has held before), the refusals are taken for sporadic: requests are not
+requests go clearly slower than a rate that was let through a short time before. A single one means
+little, for bursts mislead the first estimates, and a limit may have been lowered. After two (six if
+the learned rate has held before), the refusals are taken for sporadic: requests are not
 spaced, and a refusal costs no more than the pause that it asks for.
 
 In case that is wrong, the share of refused requests is watched from then on. Where it becomes much
@@ -37,7 +37,7 @@ _LARGEST_DROP = 0.4
 """The lowest share of the present rate: one odd refusal must not undo minutes of learning."""
 _SLOWEST = 0.2
 """Requests per second; the learned rate never falls below it."""
-_CONTRADICTIONS = 3
+_CONTRADICTIONS = 2
 """So many, at first, until refusals are taken for sporadic."""
 _SLOWER = 0.85
 """Below this share of a rate that was let through, a refusal contradicts it."""
@@ -50,7 +50,7 @@ _REMEMBERED = 60.0
 _MANY = 50
 """Answers since the last refusal that make it no contradiction: refusals so rare do little harm."""
 _HELD = 200
-"""Answers since the last refusal that show a limit: it takes twice as many contradictions then."""
+"""Answers since the last refusal that show a limit: it takes three times as many contradictions then."""
 _FEW, _BRIEF = 10, 3.0
 """Answers, and seconds, from which no first rate is learned."""
 _WATCHED = 100
@@ -157,7 +157,7 @@ class LearnedRate:
         many = self._answers >= _MANY
         forgotten = now - self._measured_at > _REMEMBERED
         if self._plateau is not None and self._answers >= _HELD:
-            self._enough = max(self._enough, 2 * _CONTRADICTIONS)
+            self._enough = max(self._enough, 3 * _CONTRADICTIONS)
         if many:
             self._contradictions = max(0, self._contradictions - 1)
         elif rate < share * self._let_through and not forgotten:
