@@ -12,8 +12,8 @@ slowly they come. If each of those lowered the rate, it would fall to next to no
 them apart: a limit refuses because of the rate. So a refusal contradicts what was learned if
 requests go clearly slower than a rate that was let through a short time before. A single one means
 little, for bursts mislead the first estimates, and a limit may have been lowered. After two (six if
-the learned rate has held before), the refusals are taken for sporadic: requests are not
-spaced, and a refusal costs no more than the pause that it asks for.
+the learned rate has held before), the refusals are taken for sporadic: requests are not spaced, and
+a refusal costs no more than the pause that it asks for.
 
 In case that is wrong, the share of refused requests is watched from then on. Where it becomes much
 larger than it was, there is a limit after all: the rate of answers while that share was counted is
@@ -50,7 +50,7 @@ _REMEMBERED = 60.0
 _MANY = 50
 """Answers since the last refusal that make it no contradiction: refusals so rare do little harm."""
 _HELD = 200
-"""Answers since the last refusal that show a limit: it takes three times as many contradictions then."""
+"""Answers since the last refusal that show a limit: contradictions must then be thrice as many."""
 _FEW, _BRIEF = 10, 3.0
 """Answers, and seconds, from which no first rate is learned."""
 _WATCHED = 100
