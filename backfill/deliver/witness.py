@@ -26,6 +26,8 @@ from backfill.progress import duration
 _TIMES_THE_LAG = 3.0
 _LONGEST_LAG = 60.0
 """Seconds in which a lookup has to find an order that Shout has confirmed."""
+_TELL_AGAIN = 1.5
+"""A lag that is so many times as long as the one that was told of is told of too."""
 _FIRST_LOOK_AGAIN, _LAST_LOOK_AGAIN = 0.1, 2.0
 
 Look = Callable[[Claim], Awaitable[ShownOrder | None]]
@@ -82,6 +84,7 @@ class Witnesses:
         self._found_at: dict[AccountKey, float] = {}
         self._seen: tuple[Witness | None, float] = (None, -inf)
         """What a lookup found last, and when."""
+        self._told_lag = 0.0
         self._one_at_a_time = asyncio.Lock()
         self._sent_again: dict[str, float] = {}
         """reference ids of orders that were sent again, with the seconds that were waited before"""
@@ -136,13 +139,14 @@ class Witnesses:
             lag = self._loop.time() - witness.confirmed_at
             if lag > self._longest_lag:
                 raise _not_found(witness, lag)
-            if not missed:
-                missed = True
+            missed = True
+            if not self._told_lag:
+                self._told_lag = lag
                 self._say(
                     f"order {witness.claim.reference_id} was created, and a lookup does not find it"
                     f" yet; waiting up to {duration(self._longest_lag)}"
                 )
-            await self._sleep(pause)
+            await self._sleep(max(pause, self._learned.lookup_lag - lag))
             pause = min(pause * 1.5, _LAST_LOOK_AGAIN)
         if missed:
             self._lags(self._loop.time() - witness.confirmed_at)
@@ -172,10 +176,13 @@ class Witnesses:
         if seconds <= self._learned.lookup_lag:
             return
         self._learned.lookup_lag = seconds
-        self._say(
-            f"Shout's lookups find an order only {duration(seconds)} after it was created: an order"
-            f" in doubt is looked up for {duration(self.settle)} before it may be sent again"
-        )
+        if seconds > _TELL_AGAIN * self._told_lag:
+            self._told_lag = seconds
+            self._say(
+                f"Shout's lookups find an order only {duration(seconds)} after it was created: an"
+                f" order in doubt is looked up for {duration(self.settle)} before it may be sent"
+                " again"
+            )
         early = [key for key, waited in self._sent_again.items() if waited < seconds]
         if early:
             raise SafetyStop(
