@@ -57,9 +57,11 @@ def plan_lines(plan: UndoPlan) -> Iterator[str]:
 def lines(result: UndoResult, folder: Path) -> Iterator[str]:
     """What the undo did."""
     if result.not_proven_ours:
+        from backfill.report.wording import count
+
         yield (
-            f"{len(result.not_proven_ours):,} orders stay in Shout, because they may have been"
-            f" there before this job: {', '.join(listed(result.not_proven_ours))}"
+            f"{count(len(result.not_proven_ours), 'order')} may have been in Shout before this job,"
+            f" and stay there: {', '.join(listed(result.not_proven_ours))}"
         )
     if not result.selected:
         yield "Nothing to delete: no order that this job created is selected."

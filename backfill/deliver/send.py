@@ -266,9 +266,10 @@ class Sender:
         order.attempts = max(order.attempts, int(order.ours))
         self._in_shout(order)
         state, rule, reason = State.EXISTING, None, "was in Shout before; found by lookup"
-        if order.attempts and self._is_proven_ours(order, shown):
+        may_be_ours = order.ours or order.claim.attempts > 0
+        if may_be_ours and self._is_proven_ours(order, shown):
             state, reason = State.CREATED, "its request was left in doubt; found by lookup"
-        elif order.attempts:
+        elif may_be_ours:
             rule, reason = WireRule.NOT_PROVEN_OURS, _NOT_PROVEN_OURS
         _log.info("found by lookup", extra={"fields": {**_who(order), "state": state.value}})
         return order.result(
