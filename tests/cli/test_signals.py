@@ -66,7 +66,7 @@ def test_a_closed_terminal_ends_a_run_in_good_order(sandbox: SandboxProcess) -> 
 
 
 def test_a_closed_terminal_ends_an_undo_in_good_order(sandbox: SandboxProcess) -> None:
-    """130; a deletion that no lookup has confirmed yet is in doubt, and the next undo settles it."""
+    """130; a deletion that no lookup has confirmed is in doubt, and the next undo settles it."""
     assert typed("run", write("orders.csv", orders(range(60))), *to(sandbox)) == 0
     child, terminal = in_a_terminal("undo", JOB, *with_bars(sandbox), "--rate", "80")
     wait_until(child, lambda: sandbox.stats()["orders"] < 50)
