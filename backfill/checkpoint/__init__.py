@@ -25,7 +25,7 @@ so rules 2 and 3 also hold through a power loss, provided that the disk does wha
 from __future__ import annotations
 
 from backfill.checkpoint.adopt import adopt
-from backfill.checkpoint.connection import now
+from backfill.checkpoint.connection import now, remember
 from backfill.checkpoint.decisions import Decision, Evidence, SettledBy
 from backfill.checkpoint.places import addresses
 from backfill.checkpoint.schema import (
@@ -72,4 +72,5 @@ __all__ = [
     "adopt",
     "as_sql",
     "now",
+    "remember",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,6 +53,11 @@ def storage_errors(path: Path) -> Iterator[None]:
 def now() -> str:
     """The present moment in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def remember(db: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """Write rows of ``meta``, by their keys."""
+    db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
 def refuse_tampered(path: Path) -> None:

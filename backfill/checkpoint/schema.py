@@ -274,6 +274,11 @@ class Claim(NamedTuple):
     attempts: int
     total_cents: int | None
 
+    @property
+    def account(self) -> tuple[str, str]:
+        """Header and id of the account that it goes to."""
+        return self.account_header, self.account_id
+
 
 class Result(NamedTuple):
     """What became of a claimed order.

@@ -140,8 +140,3 @@ def known_to_be_there(checkpoint: Checkpoint) -> list[tuple[Claim, str]]:
     )
     rows = checkpoint.query(f"SELECT * FROM ({newest}) UNION SELECT * FROM ({in_doubt})")
     return [(Claim(*row[:-1]), row[-1]) for row in rows]
-
-
-def remember(db: sqlite3.Connection, fact: tuple[str, str]) -> None:
-    """Write a row of ``meta``."""
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", fact)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from backfill.checkpoint.choice import Choice, unknown
-from backfill.checkpoint.connection import connect, refuse_tampered, storage_errors
+from backfill.checkpoint.connection import connect, refuse_tampered, remember, storage_errors
 from backfill.checkpoint.schema import (
     APPLICATION_ID,
     SCHEMA_VERSION,
@@ -203,4 +203,4 @@ class Checkpoint:
     def set_meta(self, values: dict[str, str]) -> None:
         """Remember something of the job as a whole."""
         with self.writing() as db:
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+            remember(db, values)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
-from backfill.checkpoint import Activity, Checkpoint, Claim, Result, State, sending
+from backfill.checkpoint import Activity, Checkpoint, Claim, Result, State, remember, sending
 from backfill.deliver.accounts import Account
 from backfill.deliver.canary import Canary
 from backfill.deliver.in_flight import InFlight
@@ -102,7 +102,7 @@ class Create:
         return {state.value: n for state, n in orders if state is not State.PENDING}
 
     def _in_flight(self, claim: Claim, *, in_doubt: bool = False) -> InFlight:
-        key = (claim.account_header, claim.account_id)
+        key = claim.account
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = Account(*key)
@@ -121,7 +121,7 @@ class Create:
         activity.created, activity.failed = states[State.CREATED], states[State.FAILED]
         sending.record(db, done)
         sending.record_activity(db, activity)
-        sending.remember(db, self._shout.learned.as_meta())
+        remember(db, self._shout.learned.as_meta())
         for account in self._to_skip:
             refused, account.refused = account.refused, []
             account.skipped = True

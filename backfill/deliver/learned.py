@@ -72,6 +72,6 @@ class Learned:
         ids = RisingIds(**remembered.get("ids", {}))
         return cls(remembered.get("lookup_lag", 0.0), ids)
 
-    def as_meta(self) -> tuple[str, str]:
+    def as_meta(self) -> dict[str, str]:
         """As a row of the table ``meta``."""
-        return LEARNED, json.dumps(asdict(self))
+        return {LEARNED: json.dumps(asdict(self))}

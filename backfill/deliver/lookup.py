@@ -81,7 +81,7 @@ class Lookup:
         outcome, answer, shown = await self._wire.find(claim)
         if isinstance(answer, NoAnswer):
             raise _TryAgain(str(answer))
-        if shown or may_say_not_there(answer):
+        if shown is not None or may_say_not_there(answer):
             self._last_answered = claim
             return shown or answer
         if answer.status in _CREDENTIALS:
@@ -98,7 +98,7 @@ class Lookup:
         if other is None:
             return False
         _, answer, shown = await self._wire.find(other)
-        return isinstance(answer, Answer) and (bool(shown) or may_say_not_there(answer))
+        return isinstance(answer, Answer) and (shown is not None or may_say_not_there(answer))
 
 
 def no_such_order(account_header: str, account_id: str) -> Claim:

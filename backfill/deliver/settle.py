@@ -68,7 +68,7 @@ class Settler:
         :raises Unanswered: no lookup was answered. :raises Stopped: nothing more is sent.
         :raises SafetyStop: lookups cannot be trusted.
         """
-        account, unlike = (claim.account_header, claim.account_id), 0
+        unlike = 0
         while True:
             looked_at = self._loop.time()
             shown = await self._lookup.ask(claim)
@@ -78,10 +78,10 @@ class Settler:
             if self._is_early(looked_at, asked_at):
                 await self._sleep(asked_at + self.witnesses.settle - looked_at)
                 continue
-            witness = await self.witnesses.vouch(account, after=asked_at)
+            witness = await self.witnesses.vouch(claim.account, after=asked_at)
             if self._is_early(looked_at, asked_at):
                 continue  # the witness has shown a longer lag
-            if await self._absence.is_said_by(shown, claim, witness.account):
+            if await self._absence.is_said_by(shown, claim, witness.claim.account):
                 return None
             unlike += 1
             if unlike >= _MOST_UNLIKE:
@@ -92,12 +92,12 @@ class Settler:
 
         :raises Unanswered: no lookup told. :raises Stopped: nothing more is sent.
         """
-        account, unlike = (claim.account_header, claim.account_id), 0
+        unlike = 0
         while True:
             shown = await self._lookup.ask(claim)
             if not isinstance(shown, Answer):
                 return shown
-            if await self._absence.is_said_by(shown, claim, account):
+            if await self._absence.is_said_by(shown, claim, claim.account):
                 return None
             unlike += 1
             if unlike >= _MOST_UNLIKE:

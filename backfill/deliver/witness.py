@@ -43,11 +43,6 @@ class Witness:
     confirmed_at: float | None = None
     """the event loop's time; None: before this run"""
 
-    @property
-    def account(self) -> AccountKey:
-        """Where it is."""
-        return self.claim.account_header, self.claim.account_id
-
 
 class NoWitness(Exception):
     """No order is known to be in Shout, so a lookup that finds nothing proves nothing."""
@@ -97,7 +92,7 @@ class Witnesses:
     def confirmed(self, claim: Claim, shout_order_id: str) -> None:
         """Shout has confirmed that it created an order."""
         witness = Witness(claim, shout_order_id, self._loop.time())
-        self._newest = self._newest_of[witness.account] = witness
+        self._newest = self._newest_of[claim.account] = witness
 
     def sent_again(self, claim: Claim, waited: float) -> None:
         """An order was not there ``waited`` seconds after its last request, and is sent again."""
@@ -118,13 +113,13 @@ class Witnesses:
             if self._newest is None and seen is not None and seen_at >= after:
                 return seen
             for witness in self._candidates(account, after):
-                if self._found_at.get(witness.account, -inf) >= after:
+                if self._found_at.get(witness.claim.account, -inf) >= after:
                     return witness
                 if witness.confirmed_at is not None:
                     await self.find(witness)
                 elif not await self._is_there(witness):
                     continue  # somebody may have deleted it since
-                self._found_at[witness.account] = self._loop.time()
+                self._found_at[witness.claim.account] = self._loop.time()
                 return witness
         raise NoWitness
 
@@ -161,12 +156,11 @@ class Witnesses:
 
     def _candidates(self, account: AccountKey, after: float) -> Iterator[Witness]:
         """Witnesses, the best one first."""
-        here, newest = self._newest_of.get(account), self._newest
-        fresh = [one for one in (here, newest) if one and (one.confirmed_at or -inf) >= after]
-        if fresh or here or newest:
-            yield from (*fresh, *(one for one in (here, newest) if one))
-            return
-        yield from sorted(self._known, key=lambda one: one.account != account)
+        of_this_run = [one for one in (self._newest_of.get(account), self._newest) if one]
+        if of_this_run:
+            yield from sorted(of_this_run, key=lambda one: (one.confirmed_at or -inf) < after)
+        else:
+            yield from sorted(self._known, key=lambda one: one.claim.account != account)
 
     def _lags(self, seconds: float) -> None:
         """A lookup found an order only so many seconds after it was confirmed.

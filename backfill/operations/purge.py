@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from backfill.checkpoint import NOT_CREATED, PURGED, Checkpoint, State, now
+from backfill.checkpoint import NOT_CREATED, PURGED, Checkpoint, State, now, remember
 from backfill.checkpoint.connection import storage_errors
 from backfill.confirmation import Confirm, Plan, require
 from backfill.errors import UsageError
@@ -98,7 +98,7 @@ def _erase(checkpoint: Checkpoint) -> None:
         db.execute("UPDATE verified SET what = NULL")
         db.execute("UPDATE notifications SET body = '', reason = NULL")
         db.execute("DELETE FROM changes")
-        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (PURGED, now()))
+        remember(db, {PURGED: now()})
     with storage_errors(checkpoint.path):
         checkpoint.query("VACUUM")
         checkpoint.query("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
